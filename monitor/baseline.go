@@ -1,0 +1,67 @@
+package monitor
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Span is how long and how often something was seen.
+type Span struct {
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	Count int       `json:"count"`
+}
+
+func (s *Span) add(at time.Time) {
+	if s.Count == 0 || at.Before(s.First) {
+		s.First = at
+	}
+	if at.After(s.Last) {
+		s.Last = at
+	}
+	s.Count++
+}
+
+// Identity is what history knows of one address as an answer for one name.
+type Identity struct {
+	Seen      Span      `json:"seen"`               // anywhere
+	Witnessed Span      `json:"witnessed,omitzero"` // in rounds where a quorum of witnesses gave it
+	Groups    []string  `json:"groups,omitempty"`   // witnesses that ever gave it
+	Verified  time.Time `json:"verified,omitzero"`  // when it last proved the name
+	By        string    `json:"by,omitempty"`       // how: certificate, pin
+	SPKI      string    `json:"spki,omitempty"`     // the key it proved with
+	Bad       time.Time `json:"bad,omitzero"`       // when it was last proven to be somebody else's
+}
+
+// Envelope is a TTL that the zone showed, and from when until when.
+type Envelope struct {
+	TTL   uint32    `json:"ttl"` // seconds
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Answered is what history knows of the answers to one question.
+type Answered struct {
+	Addresses map[netip.Addr]*Identity `json:"addresses,omitempty"`
+	TTLs      []Envelope               `json:"ttls,omitempty"`
+	Rounds    Span                     `json:"rounds,omitzero"` // rounds in which a quorum of witnesses took part
+	Canon     map[string]*Span         `json:"canon,omitempty"` // answers that a quorum gave, for types without addresses
+	Absent    Span                     `json:"absent,omitzero"` // rounds in which a quorum denied the record
+}
+
+// Baseline is what history knows of one name. It is learnt from answers that
+// were proven, or that a quorum of witnesses gave, and from nothing else.
+type Baseline struct {
+	Name  string              `json:"name"`
+	Since time.Time           `json:"since"`
+	Keys  map[string]*KeySpan `json:"keys,omitempty"` // public keys that the name proved itself with
+	Types map[Type]*Answered  `json:"types,omitempty"`
+}
+
+// KeySpan is how long a public key was seen in use for a name, and by whom it
+// was certified.
+type KeySpan struct {
+	Span
+	Issuer    string    `json:"issuer,omitempty"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+}

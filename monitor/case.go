@@ -1,0 +1,282 @@
+package monitor
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Case is all that is known about one question at the moment of its latest
+// sample. The judge and its rules read it and change nothing.
+type Case struct {
+	Watch    Watch
+	Question Question
+	Base     *Baseline
+	Policy   *Policy
+	Opened   time.Time // when suspicion arose; zero in quiet times
+	Samples  []Sample  // oldest first; the last one is being judged
+}
+
+// view is a case with what several rules need of it worked out once.
+type view struct {
+	*Case
+	at      time.Time
+	now     []*answer          // of the sample being judged
+	all     []*answer          // every answer of the case, oldest first
+	latest  map[string]*answer // by endpoint
+	proofs  map[netip.Addr][]Evidence
+	given   map[netip.Addr][]string // witness groups that give the address now
+	groups  []string                // witness groups that answered healthily
+	classes map[netip.Addr]classified
+	first   map[netip.Addr]time.Time // first seen in this case
+}
+
+// answer is an observation with what it says worked out once.
+type answer struct {
+	Observation
+	canon    Canon
+	addrs    []netip.Addr
+	standing standing
+	judged   bool
+}
+
+type classified struct {
+	class Class
+	why   string
+}
+
+func newView(c *Case) *view {
+	v := &view{
+		Case: c, latest: map[string]*answer{}, proofs: map[netip.Addr][]Evidence{},
+		given: map[netip.Addr][]string{}, classes: map[netip.Addr]classified{}, first: map[netip.Addr]time.Time{},
+	}
+	if len(c.Samples) > 0 {
+		v.at = c.Samples[len(c.Samples)-1].At
+	}
+	for i, s := range c.Samples {
+		for _, o := range s.Answers {
+			if o.At.IsZero() {
+				o.At = s.At
+			}
+			a := &answer{Observation: o, canon: o.Canon(c.Question), addrs: o.Addresses(c.Question)}
+			v.all = append(v.all, a)
+			if i == len(c.Samples)-1 {
+				v.now = append(v.now, a)
+			}
+		}
+		for _, e := range s.Evidence {
+			if e.At.IsZero() {
+				e.At = s.At
+			}
+			if e.Kind == EvidenceTLS {
+				v.proofs[e.Address] = append(v.proofs[e.Address], e)
+			}
+		}
+	}
+	slices.SortStableFunc(v.all, func(a, b *answer) int { return a.At.Compare(b.At) })
+	for _, ps := range v.proofs {
+		slices.SortStableFunc(ps, func(a, b Evidence) int { return a.At.Compare(b.At) })
+	}
+	for _, o := range v.all {
+		// An error does not take back what the endpoint said a moment ago.
+		if old, ok := v.latest[o.Endpoint()]; !ok || o.Error == "" || old.Error != "" {
+			v.latest[o.Endpoint()] = o
+		}
+		for _, a := range o.addrs {
+			if _, ok := v.first[a]; !ok {
+				v.first[a] = o.At
+			}
+		}
+	}
+	for _, o := range v.latest {
+		if !v.votes(o) {
+			continue
+		}
+		if !slices.Contains(v.groups, o.Group()) {
+			v.groups = append(v.groups, o.Group())
+		}
+		for _, a := range o.addrs {
+			if !slices.Contains(v.given[a], o.Group()) {
+				v.given[a] = append(v.given[a], o.Group())
+			}
+		}
+	}
+	slices.Sort(v.groups)
+	return v
+}
+
+// votes reports whether o is a witness's healthy statement. What a filtering
+// resolver denies is its policy, not the zone's content.
+func (v *view) votes(o *answer) bool {
+	if !o.Witness() {
+		return false
+	}
+	switch o.canon.Content {
+	case Data:
+		return true
+	case NoData, NXDomain:
+		return !o.Filtering
+	}
+	return false
+}
+
+// quorum is how many witness groups must give an address before it counts as
+// witnessed: a majority of those that answered, two at least.
+func (v *view) quorum() int { return max(2, len(v.groups)/2+1) }
+
+// choose gives the latest answers that pass, in a stable order.
+func (v *view) choose(pass func(*answer) bool) []*answer {
+	var os []*answer
+	for _, o := range v.latest {
+		if pass(o) {
+			os = append(os, o)
+		}
+	}
+	slices.SortFunc(os, func(a, b *answer) int { return cmp.Compare(a.Endpoint(), b.Endpoint()) })
+	return os
+}
+
+func local(o *answer) bool { return o.Role == Local }
+func plain(o *answer) bool { return o.Role == Reference && !o.Encrypted }
+
+// class gives the identity class of a, and why.
+func (v *view) class(a netip.Addr) (Class, string) {
+	c, ok := v.classes[a]
+	if !ok {
+		c.class, c.why = v.classify(a)
+		v.classes[a] = c
+	}
+	return c.class, c.why
+}
+
+// worst gives the worst class among the addresses of o; Verified for none.
+func (v *view) worst(o *answer) Class {
+	w := Verified
+	for _, a := range o.addrs {
+		if c, _ := v.class(a); c > w {
+			w = c
+		}
+	}
+	return w
+}
+
+// best gives the best class among the addresses of o; ProvenBad for none.
+func (v *view) best(o *answer) Class {
+	b := ProvenBad
+	for _, a := range o.addrs {
+		if c, _ := v.class(a); c < b {
+			b = c
+		}
+	}
+	return b
+}
+
+// standing is what an answer is worth.
+type standing uint8
+
+const (
+	silent      standing = iota // an error: no statement
+	good                        // every address is the name's, or the denial is the witnesses' too
+	grey                        // kin of good addresses; to be proven in passing
+	denied                      // it denies what witnesses give
+	unwitnessed                 // it denies, and no witness was heard
+	suspicious
+)
+
+// stands judges one answer by the classes of what it hands out.
+func (v *view) stands(o *answer) standing {
+	if !o.judged {
+		o.standing, o.judged = v.assess(o), true
+	}
+	return o.standing
+}
+
+func (v *view) assess(o *answer) standing {
+	c := o.canon
+	switch c.Content {
+	case None:
+		return silent
+	case NoData, NXDomain:
+		return v.standsDenial(o)
+	}
+	if !v.Question.Type.Address() {
+		return v.standsRecords(c)
+	}
+	switch w := v.worst(o); {
+	case w.Good():
+		return good
+	case w.Suspicious():
+		return suspicious
+	default:
+		return grey
+	}
+}
+
+func (v *view) standsDenial(o *answer) standing {
+	deny, give := v.denials()
+	switch {
+	case o.Witness() && deny >= give, deny >= v.quorum():
+		return good
+	case give > 0:
+		return denied
+	}
+	if b := v.answered(); b != nil && b.Absent.Count > 0 && b.Absent.Last.After(b.Rounds.Last.Add(-time.Nanosecond)) {
+		return good // the last quorum denied it as well
+	}
+	return unwitnessed
+}
+
+// standsRecords judges types without addresses: clean only as a quorum of
+// witnesses gives it, now or in history.
+func (v *view) standsRecords(c Canon) standing {
+	n := map[string]bool{}
+	for _, o := range v.latest {
+		if v.votes(o) && o.canon.Equal(c) {
+			n[o.Group()] = true
+		}
+	}
+	if len(n) >= v.quorum() {
+		return good
+	}
+	if b := v.answered(); b != nil && b.Canon[c.key()] != nil {
+		return good
+	}
+	if len(v.groups) == 0 {
+		return unwitnessed
+	}
+	return grey
+}
+
+// denials counts witness groups that deny the record, and those that give it.
+func (v *view) denials() (deny, give int) {
+	for _, g := range v.groups {
+		gives := false
+		for _, o := range v.latest {
+			if v.votes(o) && o.Group() == g && o.canon.Content == Data {
+				gives = true
+			}
+		}
+		if gives {
+			give++
+		} else {
+			deny++
+		}
+	}
+	return deny, give
+}
+
+// answered is what history knows of this question; nil for nothing.
+func (v *view) answered() *Answered {
+	if v.Base == nil {
+		return nil
+	}
+	return v.Base.Types[v.Question.Type]
+}
+
+// learnt reports whether history is long enough to hold a lone dissenter
+// against a name that cannot prove itself.
+func (v *view) learnt() bool {
+	b := v.answered()
+	return b != nil && b.Rounds.Count >= v.Policy.Timing.LearningRounds && v.at.Sub(v.Base.Since) >= v.Policy.Timing.Learning
+}

@@ -1,0 +1,66 @@
+package monitor
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Asker asks one resolver one question. It never fails: what went wrong is in
+// the observation. It may be called from many goroutines.
+type Asker interface {
+	Ask(ctx context.Context, r Resolver, q Question) Observation
+}
+
+// Prover asks an address to prove that it is a name's. It never fails, and may
+// be called from many goroutines.
+type Prover interface {
+	Prove(ctx context.Context, p Proof) Evidence
+}
+
+// Config is what a Monitor works with.
+type Config struct {
+	Watches []Watch
+	// System gives the resolvers that applications on this host use now. It is
+	// called before each round, and so follows changes.
+	System func() ([]Resolver, error)
+	// References are resolvers of others: witnesses where encrypted.
+	References []Resolver
+	// Twins are plain endpoints of the same operators. They are asked only to
+	// tell a lying path from a lying resolver.
+	Twins []Resolver
+
+	Timing Timing
+	Exempt []netip.Prefix // special-purpose blocks that are ordinary here
+	Off    []string       // rules that are switched off
+
+	Host   string            // this host, in alerts
+	Labels map[string]string // put on every alert
+
+	// Once makes no rounds of its own: only Verify asks, and then every answered
+	// address proves itself at once rather than in passing.
+	Once bool
+
+	MaxAsks int // questions under way at once; 64 where it is 0
+	Now     func() time.Time
+}
+
+func (c *Config) policy() *Policy {
+	p := &Policy{Timing: c.Timing, Exempt: c.Exempt, Off: map[string]bool{}}
+	for _, id := range c.Off {
+		p.Off[id] = true
+	}
+	return p
+}
+
+// Caps on the load that one case puts on others (detection §10.3).
+const (
+	maxSuspects  = 8 // addresses asked for their certificate in one step
+	maxControls  = 3 // and of controls beside them
+	maxPairs     = 3 // operators asked in plain and over TLS in one step
+	maxSamples   = 64
+	defaultAsks  = 64
+	sampleQueue  = 1024 // samples that wait for the judge; the prober waits beyond it
+	proofTimeout = 10 * time.Second
+	askTimeout   = 10 * time.Second
+)

@@ -1,0 +1,47 @@
+package monitor
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event types. Those under alert and health go to webhooks.
+const (
+	AlertOpened       = "alert.opened"
+	AlertUpdated      = "alert.updated" // another kind, confidence or severity; not repeated otherwise
+	AlertResolved     = "alert.resolved"
+	AlertAcknowledged = "alert.acknowledged"
+	AlertSilenced     = "alert.silenced"
+	VerdictChanged    = "verdict.changed"
+	HealthDegraded    = "health.degraded"
+	HealthRestored    = "health.restored"
+	WebhookTest       = "webhook.test"
+)
+
+// Event is one thing that happened, in the order it was committed. The log of
+// events is at once audit trail, live feed and the outbox of every webhook.
+type Event struct {
+	Seq   uint64          `json:"seq"` // given by the store, from 1, without gaps
+	At    time.Time       `json:"at"`
+	Type  string          `json:"type"`
+	Data  json.RawMessage `json:"data"`            // an Alert, a Change or a Health, by Type
+	Alert string          `json:"alert,omitempty"` // the alert's id, where it is about one
+}
+
+// Change is the data of verdict.changed.
+type Change struct {
+	Name  string  `json:"name"`
+	Type  Type    `json:"type"`
+	From  Verdict `json:"from"`
+	To    Verdict `json:"to"`
+	Cause Cause   `json:"cause,omitempty"`
+	Fact  string  `json:"fact"`
+}
+
+// Health is the data of health.degraded and health.restored.
+type Health struct {
+	Condition string `json:"condition"`
+	Severity  string `json:"severity"`
+	Title     string `json:"title"`
+	Text      string `json:"text"`
+}

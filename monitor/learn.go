@@ -1,0 +1,255 @@
+package monitor
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Bounds of what is kept of one name, against zones that answer with something
+// new each time.
+const (
+	maxAddresses = 512
+	maxKeys      = 32
+	maxEnvelopes = 8
+	maxCanons    = 64
+	maxGroups    = 16
+)
+
+// NewBaseline starts the history of a name.
+func NewBaseline(name string, since time.Time) *Baseline {
+	return &Baseline{Name: name, Since: since, Keys: map[string]*KeySpan{}, Types: map[Type]*Answered{}}
+}
+
+// normalize makes a baseline that came from a file usable.
+func (b *Baseline) normalize() {
+	if b.Keys == nil {
+		b.Keys = map[string]*KeySpan{}
+	}
+	if b.Types == nil {
+		b.Types = map[Type]*Answered{}
+	}
+	maps.DeleteFunc(b.Keys, func(_ string, k *KeySpan) bool { return k == nil })
+	maps.DeleteFunc(b.Types, func(_ Type, a *Answered) bool { return a == nil })
+	for _, a := range b.Types {
+		a.normalize()
+	}
+}
+
+func (a *Answered) normalize() {
+	if a.Addresses == nil {
+		a.Addresses = map[netip.Addr]*Identity{}
+	}
+	if a.Canon == nil {
+		a.Canon = map[string]*Span{}
+	}
+	maps.DeleteFunc(a.Addresses, func(_ netip.Addr, i *Identity) bool { return i == nil })
+	maps.DeleteFunc(a.Canon, func(_ string, s *Span) bool { return s == nil })
+}
+
+// Learn takes into b what the case shows: from what was proven, from what a
+// quorum of witnesses gave in the sample being judged, and from nothing else.
+// What a resolver says alone is never learnt, however often, and rounds are not
+// learnt from while somebody stands accused. It reports whether anything
+// changed that must not be lost.
+func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
+	b.normalize()
+	v := newView(c)
+	a := b.Types[c.Question.Type]
+	if a == nil {
+		a = &Answered{}
+		a.normalize()
+		b.Types[c.Question.Type] = a
+		changed = true
+	}
+	if len(c.Samples) == 0 {
+		return changed
+	}
+	now := c.Samples[len(c.Samples)-1]
+	for _, e := range now.Evidence {
+		if e.Kind == EvidenceTLS && v.learnProof(b, a, e) {
+			changed = true
+		}
+	}
+	if calm && slices.ContainsFunc(now.Answers, Observation.Witness) && v.learnRound(a, now) {
+		changed = true
+	}
+	a.trim()
+	trimKeys(b)
+	return changed
+}
+
+// learnProof takes in one handshake.
+func (v *view) learnProof(b *Baseline, a *Answered, e Evidence) (changed bool) {
+	class, _ := v.class(e.Address)
+	switch {
+	case class == Verified && (e.Outcome == OutcomeOK || v.Watch.HasPin(e.SPKI)):
+		id, fresh := a.identity(e.Address)
+		changed = fresh || id.Verified.IsZero() || id.SPKI != e.SPKI || e.At.Sub(id.Verified) > time.Hour
+		id.Seen.add(e.At)
+		id.Verified, id.By, id.SPKI, id.Bad = e.At, "certificate", e.SPKI, time.Time{}
+		if v.Watch.HasPin(e.SPKI) {
+			id.By = "pinned key"
+		}
+		k := b.Keys[e.SPKI]
+		if k == nil {
+			k = &KeySpan{Issuer: e.Issuer, NotBefore: e.NotBefore}
+			b.Keys[e.SPKI] = k
+			changed = true
+		}
+		k.add(e.At)
+	case class == ProvenBad && v.spaced(v.wrong(e.Address)):
+		id, _ := a.identity(e.Address)
+		id.Seen.add(e.At)
+		changed = id.Bad.IsZero()
+		id.Bad = e.At
+	}
+	return changed
+}
+
+// learnRound takes in what witnesses said in the sample s.
+func (v *view) learnRound(a *Answered, s Sample) (changed bool) {
+	if len(v.groups) < v.quorum() {
+		return false
+	}
+	a.Rounds.add(s.At)
+	if deny, _ := v.denials(); deny >= v.quorum() {
+		a.Absent.add(s.At)
+	}
+	var longest uint32
+	canon := map[string]map[string]bool{}
+	for _, o := range v.now {
+		if !v.votes(o) || o.canon.Content != Data {
+			continue
+		}
+		if v.stands(o) == good {
+			longest = max(longest, o.TTL(v.Question))
+		}
+		key := o.canon.key()
+		if canon[key] == nil {
+			canon[key] = map[string]bool{}
+		}
+		canon[key][o.Group()] = true
+		for _, addr := range o.addrs {
+			if c, _ := v.class(addr); c == ProvenBad {
+				continue
+			}
+			id, fresh := a.identity(addr)
+			changed = changed || fresh
+			if !slices.Contains(id.Groups, o.Group()) && len(id.Groups) < maxGroups {
+				id.Groups = append(id.Groups, o.Group())
+				slices.Sort(id.Groups)
+			}
+			if id.Witnessed.Last.Before(s.At) {
+				id.Seen.add(s.At)
+				id.Witnessed.add(s.At)
+			}
+		}
+	}
+	if !v.Question.Type.Address() {
+		for key, groups := range canon {
+			if len(groups) >= v.quorum() {
+				if a.Canon[key] == nil {
+					a.Canon[key] = &Span{}
+					changed = true
+				}
+				a.Canon[key].add(s.At)
+			}
+		}
+	}
+	return a.learnTTL(longest, s.At) || changed
+}
+
+// learnTTL keeps the longest TTLs that the zone showed, each for as long as it
+// was near.
+func (a *Answered) learnTTL(ttl uint32, at time.Time) (changed bool) {
+	if ttl == 0 {
+		return false
+	}
+	a.TTLs = slices.DeleteFunc(a.TTLs, func(e Envelope) bool { return at.Sub(e.End) >= envelopeFor })
+	for i, e := range a.TTLs {
+		if ttl <= e.TTL {
+			if ttl >= e.TTL-e.TTL/10 {
+				a.TTLs[i].End = at
+			}
+			return false
+		}
+	}
+	a.TTLs = append(a.TTLs, Envelope{TTL: ttl, Start: at, End: at})
+	slices.SortFunc(a.TTLs, func(x, y Envelope) int { return cmp.Compare(y.TTL, x.TTL) })
+	a.TTLs = a.TTLs[:min(len(a.TTLs), maxEnvelopes)]
+	return true
+}
+
+func (a *Answered) identity(addr netip.Addr) (id *Identity, fresh bool) {
+	if id = a.Addresses[addr]; id == nil {
+		id = &Identity{}
+		a.Addresses[addr] = id
+		return id, true
+	}
+	return id, false
+}
+
+// trim forgets the addresses and answers that were not seen for longest.
+func (a *Answered) trim() {
+	for len(a.Addresses) > maxAddresses {
+		var oldest netip.Addr
+		for addr, id := range a.Addresses {
+			if !oldest.IsValid() || id.Seen.Last.Before(a.Addresses[oldest].Seen.Last) {
+				oldest = addr
+			}
+		}
+		delete(a.Addresses, oldest)
+	}
+	for len(a.Canon) > maxCanons {
+		oldest := ""
+		for key, s := range a.Canon {
+			if oldest == "" || s.Last.Before(a.Canon[oldest].Last) {
+				oldest = key
+			}
+		}
+		delete(a.Canon, oldest)
+	}
+}
+
+func trimKeys(b *Baseline) {
+	for len(b.Keys) > maxKeys {
+		oldest := ""
+		for key, k := range b.Keys {
+			if oldest == "" || k.Last.Before(b.Keys[oldest].Last) {
+				oldest = key
+			}
+		}
+		delete(b.Keys, oldest)
+	}
+}
+
+// copy gives a baseline that shares nothing with b.
+func (b *Baseline) copy() Baseline {
+	c := *b
+	c.Keys = make(map[string]*KeySpan, len(b.Keys))
+	for k, s := range b.Keys {
+		s := *s
+		c.Keys[k] = &s
+	}
+	c.Types = make(map[Type]*Answered, len(b.Types))
+	for t, a := range b.Types {
+		d := *a
+		d.TTLs = slices.Clone(a.TTLs)
+		d.Addresses = make(map[netip.Addr]*Identity, len(a.Addresses))
+		for addr, id := range a.Addresses {
+			i := *id
+			i.Groups = slices.Clone(id.Groups)
+			d.Addresses[addr] = &i
+		}
+		d.Canon = make(map[string]*Span, len(a.Canon))
+		for k, s := range a.Canon {
+			s := *s
+			d.Canon[k] = &s
+		}
+		c.Types[t] = &d
+	}
+	return c
+}

@@ -1,0 +1,207 @@
+package monitor
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Transition is why an alert did, or did not, become an event. Each is a
+// decision with a name, so that it can be logged, counted and tested.
+type Transition string
+
+// The transitions.
+const (
+	FirstSeen      Transition = "first_seen"       // opened
+	Risen          Transition = "risen"            // another kind, or a higher confidence or severity
+	Returned       Transition = "returned"         // resolved before, seen again
+	ReturnedQuiet  Transition = "returned_quiet"   // the same, but too soon to call again
+	SeenAgain      Transition = "seen_again"       // nothing new
+	HoldingOn      Transition = "holding_on"       // good again, but not for long enough
+	GoneForGood    Transition = "gone_for_good"    // resolved
+	SilenceOver    Transition = "silence_over"     // it is heard again
+	Unwatched      Transition = "unwatched"        // resolved, since its name is no longer watched
+	NotYetProven   Transition = "not_yet_proven"   // suspected, evidence is still being gathered
+	NothingToClaim Transition = "nothing_to_claim" // suspected, but without a sign that the content is false
+)
+
+// life is an alert and what decides how it goes on.
+type life struct {
+	alert Alert
+	types map[Type]*recovery
+	quiet time.Time // it does not call again before
+}
+
+// recovery is how far one type of the name is from being good again.
+type recovery struct {
+	lastBad time.Time
+	ttl     uint32
+	good    int // rounds in a row
+}
+
+// severity is the harm of an accusation: what applications of this host get,
+// and whether a pin is broken, weighs most.
+func severity(a Accusation) Severity {
+	switch {
+	case a.Kind == Rebinding:
+		return Medium
+	case a.Kind == AuthorityHijack && !(a.Pinned && a.Confidence == Confirmed):
+		return High
+	case !a.Local && a.Kind != AuthorityHijack:
+		if a.Confidence == Confirmed {
+			return Medium
+		}
+		return Low
+	case a.Confidence == Confirmed:
+		return Critical
+	case a.Confidence == Probable:
+		return High
+	}
+	return Medium
+}
+
+// alertKey is what stays the same for the same thing: the name, and whether it
+// is this host's own path or another's resolver that is accused.
+func alertKey(name string, a Accusation) string {
+	if a.Local || a.Kind == AuthorityHijack {
+		return name + "/" + string(Local)
+	}
+	return name + "/" + a.Group
+}
+
+// groupKey tells receivers which alerts of a fleet belong together.
+func groupKey(a Accusation, name string) string {
+	where := a.Resolver
+	if i := strings.LastIndexByte(where, ' '); i >= 0 {
+		where = where[i+1:]
+	}
+	if a.Kind == AuthorityHijack {
+		where = "authority"
+	}
+	return string(a.Kind) + "/" + name + "/" + where
+}
+
+// mayOpen decides whether an accusation becomes an alert. A confirmed one does
+// at once, others when the plan to confirm them has run its course: what is
+// only odd stays a verdict that status shows, and calls nobody.
+func mayOpen(a Accusation, concluded bool) (Transition, bool) {
+	switch {
+	case a.Confidence == Confirmed:
+		return FirstSeen, true
+	case !concluded:
+		return NotYetProven, false
+	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding):
+		return FirstSeen, true
+	}
+	return NothingToClaim, false
+}
+
+// see takes in that the accusation still stands at r, and says what to make of it.
+func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
+	rec := l.types[r.Type]
+	if rec == nil {
+		rec = &recovery{}
+		l.types[r.Type] = rec
+	}
+	rec.lastBad, rec.ttl, rec.good = a.Last, max(rec.ttl, a.TTL), 0
+
+	old := l.alert
+	was := old.State == Resolved
+	first := old.Count == 0
+	l.alert.LastSeenAt = a.Last
+	l.alert.Count = max(old.Count+1, a.Count)
+	// What was once proven stays proven: a score that falls since evidence grew
+	// old takes nothing back. Only the clock of resolution does.
+	if a.Confidence >= old.Confidence || was {
+		l.alert.Kind, l.alert.Attribution, l.alert.Confidence = a.Kind, a.Attribution, a.Confidence
+		l.alert.Severity = severity(a)
+		if !was && !first {
+			l.alert.Severity = max(old.Severity, l.alert.Severity)
+		}
+		l.alert.Resolver, l.alert.GroupKey = a.Resolver, groupKey(a, l.alert.Name)
+		l.alert.Reasons, l.alert.Against = reasons(a.Findings), r.Against
+		l.alert.Observed = addresses(a)
+		l.alert.Expected = r.Expected
+		l.alert.WouldChange = wouldChange(a.Kind, l.alert.Observed, strings.TrimSuffix(r.Name, "."))
+		l.alert.Evidence = lastEvidence(r.Evidence)
+		l.alert.Exposure.Leak = a.Leak
+	}
+	l.alert.Verdict = r.Verdict
+	if l.alert.Exposure.From.IsZero() || was {
+		l.alert.Exposure.From = a.First
+	}
+	l.alert.Exposure.Until = nil
+	switch {
+	case first:
+		return FirstSeen
+	case was:
+		l.alert.State, l.alert.ResolvedAt = Open, nil
+		l.alert.Flaps++
+		if r.At.Before(l.quiet) {
+			return ReturnedQuiet
+		}
+		l.quiet = r.At.Add(t.FlapQuiet)
+		return Returned
+	case l.alert.Kind != old.Kind, l.alert.Confidence > old.Confidence, l.alert.Severity > old.Severity:
+		return Risen
+	}
+	return SeenAgain
+}
+
+// fine takes in that the voice was good at r. The alert is resolved when every
+// type of the name has been good for several rounds, and long enough for the
+// false record to have left caches.
+func (l *life) fine(r Ruling, t Timing) Transition {
+	if rec := l.types[r.Type]; rec != nil {
+		rec.good++
+	}
+	l.alert.Verdict = r.Verdict
+	until := l.until()
+	l.alert.Exposure.Until = &until
+	for _, rec := range l.types {
+		poison := min(time.Duration(rec.ttl)*time.Second, maxPoisonedTTL) / time.Duration(t.Factor)
+		if rec.good < resolveRounds || r.At.Sub(rec.lastBad) < max(t.ResolveAfter, poison) {
+			return HoldingOn
+		}
+	}
+	at := r.At
+	l.alert.State, l.alert.ResolvedAt = Resolved, &at
+	l.quiet = at.Add(t.FlapQuiet)
+	return GoneForGood
+}
+
+// until is when the last false answer leaves every cache.
+func (l *life) until() time.Time {
+	var end time.Time
+	for _, rec := range l.types {
+		if e := rec.lastBad.Add(time.Duration(rec.ttl) * time.Second); e.After(end) {
+			end = e
+		}
+	}
+	return end
+}
+
+// revive goes on with an alert that was read from the store.
+func revive(a Alert, t Timing) *life {
+	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}}
+	if a.ResolvedAt != nil {
+		l.quiet = a.ResolvedAt.Add(t.FlapQuiet)
+	}
+	return l
+}
+
+func addresses(a Accusation) []string {
+	var ss []string
+	for _, addr := range a.Observed {
+		ss = append(ss, addr.String())
+	}
+	slices.Sort(ss)
+	return ss[:min(len(ss), 16)]
+}
+
+// maxEvidence bounds the facts that an alert carries.
+const maxEvidence = 32
+
+func lastEvidence(es []Evidence) []Evidence {
+	return slices.Clone(es[max(0, len(es)-maxEvidence):])
+}

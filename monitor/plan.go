@@ -1,0 +1,181 @@
+package monitor
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A case takes steps, at the times of Timing.Plan after its opening:
+//
+//	0  witnesses; then handshakes with the suspects and with controls
+//	1  at once, if that did not clear it: each operator in plain and over TLS, this host's resolvers again
+//	2  the same, and the handshakes again: two observations count as two only when they lie apart
+//	3  the same without handshakes: a third pair
+//	4  the same with handshakes: does a lone dissenter hold its answer?
+//	then, every Timing.Recheck, as step 3, with handshakes every fifth time
+//
+// It ends as soon as nothing is suspicious any more.
+
+// job is a step, or half of one: questions, or handshakes.
+type job struct {
+	question *question
+	step     int       // of the case; -1 for a routine round
+	opened   time.Time // which case
+	asks     []Resolver
+	proofs   []Proof
+}
+
+// result is what came of a job.
+type result struct {
+	job    job
+	sample Sample
+}
+
+// start does a job in the background; its result comes back to the goroutine of Run.
+func (m *Monitor) start(j job) {
+	ctx := m.ctx
+	m.workers.Go(func() {
+		s := m.perform(ctx, j)
+		select {
+		case m.results <- result{j, s}:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// perform asks and proves, everything at once but within the limits, and
+// returns when all of it has come to an end.
+func (m *Monitor) perform(ctx context.Context, j job) Sample {
+	s := Sample{At: m.cfg.Now(), Via: Probe, Question: j.question.q,
+		Answers: make([]Observation, len(j.asks)), Evidence: make([]Evidence, len(j.proofs))}
+	var wg sync.WaitGroup
+	for i, r := range j.asks {
+		wg.Go(func() {
+			s.Answers[i] = m.ask(ctx, r, j.question.q)
+		})
+	}
+	for i, p := range j.proofs {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+			defer cancel()
+			s.Evidence[i] = m.prover.Prove(ctx, p)
+		})
+	}
+	wg.Wait()
+	// The sample is judged as of its end: nothing in it is younger.
+	s.At = m.cfg.Now()
+	return s
+}
+
+func (m *Monitor) ask(ctx context.Context, r Resolver, q Question) Observation {
+	select {
+	case m.asks <- struct{}{}:
+		defer func() { <-m.asks }()
+	case <-ctx.Done():
+		o := From(r, m.cfg.Now())
+		o.Error = ErrCanceled
+		return o
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return m.asker.Ask(ctx, r, q)
+}
+
+// own gives the resolvers of this host.
+func (m *Monitor) own() []Resolver {
+	if m.cfg.System == nil {
+		return nil
+	}
+	rs, err := m.cfg.System()
+	m.noteSystem(rs, err)
+	return rs
+}
+
+// witnesses gives one encrypted endpoint of each operator, the first that is
+// not known to fail, and the plain ones that are configured as such; none for a
+// name that must not leave.
+func (m *Monitor) witnesses(s *subject) []Resolver {
+	var rs []Resolver
+	if s.watch.Inside {
+		return nil
+	}
+	chosen := map[string]int{}
+	for _, r := range m.cfg.References {
+		if !r.Encrypted() {
+			rs = append(rs, r)
+			continue
+		}
+		i, ok := chosen[r.Operator]
+		switch {
+		case !ok:
+			chosen[r.Operator] = len(rs)
+			rs = append(rs, r)
+		case m.failing(rs[i]) && !m.failing(r):
+			rs[i] = r
+		}
+	}
+	return rs
+}
+
+// pairs gives operators in plain and over TLS, close together, and this
+// host's resolvers beside them.
+func (m *Monitor) pairs(s *subject) []Resolver {
+	rs := m.own()
+	n := 0
+	for _, w := range m.witnesses(s) {
+		if !w.Encrypted() || n == maxPairs {
+			continue
+		}
+		i := slices.IndexFunc(m.cfg.Twins, func(t Resolver) bool {
+			return t.Operator == w.Operator && t.Addr.Addr().Is4() == w.Addr.Addr().Is4()
+		})
+		if i < 0 {
+			rs = append(rs, w)
+			continue
+		}
+		rs = append(rs, m.cfg.Twins[i], w)
+		n++
+	}
+	return rs
+}
+
+// handshakes lists the proofs that a ruling asks for, and notes when they were
+// tried.
+func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
+	if len(q.tried) > maxAddresses {
+		clear(q.tried)
+	}
+	var ps []Proof
+	add := func(as []netip.Addr, role string, most int) {
+		for _, a := range as {
+			if most == 0 {
+				return
+			}
+			if slices.ContainsFunc(ps, func(p Proof) bool { return p.Address == a }) {
+				continue
+			}
+			ps = append(ps, m.proof(q, a, role))
+			q.tried[a] = r.At
+			most--
+		}
+	}
+	add(r.Suspects, Suspect, maxSuspects)
+	if m.cfg.Once {
+		add(r.Unproven, Suspect, maxSuspects-len(ps))
+	}
+	if len(ps) > 0 {
+		add(r.Controls, Control, maxControls)
+	}
+	return ps
+}
+
+func (m *Monitor) proof(q *question, a netip.Addr, role string) Proof {
+	w := q.subject.watch
+	return Proof{
+		Name: w.Name, Address: a, Port: w.Port(), Role: role,
+		Private: privateAddress(a) && w.Expect.Private != PrivateDeny,
+	}
+}

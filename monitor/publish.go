@@ -1,0 +1,289 @@
+package monitor
+
+import (
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// publish makes a ruling known: as the verdict on the question, and as alerts.
+func (m *Monitor) publish(q *question, r Ruling) {
+	m.borrow(q, &r)
+	q.remember(&r)
+	q.ruling = r
+	verdict, cause := q.next(r)
+	m.announce(q, r, verdict, cause)
+	m.raise(q, r)
+	m.queueProofs(q, r)
+	m.settle(q)
+}
+
+// remember holds on to the best proof of an open case: what was once shown is
+// not taken back because evidence grows old or an endpoint wavers. Only the
+// times and counts go on.
+func (q *question) remember(r *Ruling) {
+	if !q.open() || len(r.Accusations) == 0 || !r.Accusations[0].Local {
+		return
+	}
+	a := &r.Accusations[0]
+	if a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score {
+		q.peak = *a
+		return
+	}
+	if a.Confidence == Unsuspected || q.peak.Confidence == Unsuspected {
+		return
+	}
+	last, ttl, count := a.Last, a.TTL, a.Count
+	*a = q.peak
+	a.Last, a.TTL, a.Count = last, max(a.TTL, ttl), max(a.Count, count)
+	r.Kind, r.Confidence, r.Attribution, r.Score, r.Reasons = a.Kind, a.Confidence, a.Attribution, a.Score, reasons(a.Findings)
+	if a.Confidence == Confirmed && r.Verdict == Suspicious {
+		r.Verdict = Poisoned
+	}
+}
+
+// next gives the verdict that follows from a ruling. A bad one is taken back
+// only by several good rounds, and a round without an answer says nothing: how
+// long that may go on is for age to say.
+func (q *question) next(r Ruling) (Verdict, Cause) {
+	if r.Verdict == Unknown && r.Cause == CauseStale {
+		return q.verdict, q.cause
+	}
+	if r.Verdict != Clean {
+		q.good = 0
+		return r.Verdict, r.Cause
+	}
+	if q.verdict == Poisoned || q.verdict == Suspicious {
+		if q.good++; q.good < clearRounds {
+			return q.verdict, q.cause
+		}
+	}
+	return Clean, ""
+}
+
+// borrow lets the other address type of a name speak for one that has no record
+// here: where there is no address, no key is sent.
+func (m *Monitor) borrow(q *question, r *Ruling) {
+	if !r.Absent || !q.q.Type.Address() {
+		return
+	}
+	for _, other := range q.subject.questions {
+		if other != q && other.q.Type.Address() && other.verdict == Clean {
+			r.Verdict, r.Cause, r.Cure = Clean, "", ""
+			r.Proof = "no " + q.q.Type.String() + " record here, so nothing to connect to"
+		}
+	}
+}
+
+// announce sets the verdict of a question, and makes an event of a change.
+func (m *Monitor) announce(q *question, r Ruling, v Verdict, cause Cause) {
+	if v == q.verdict && cause == q.cause && !q.since.IsZero() {
+		return
+	}
+	was, first := q.verdict, q.since.IsZero()
+	q.verdict, q.cause, q.since, q.good = v, cause, r.At, 0
+	if v == was || first && v == Clean {
+		return // that a name is clean after a start is no news
+	}
+	fact := r.Proof
+	if len(r.Reasons) > 0 && v != Clean {
+		fact = r.Reasons[0].Fact
+	}
+	m.log.Info("verdict changed", "name", q.q.Name, "type", q.q.Type, "from", was, "to", v, "cause", cause, "fact", fact)
+	m.event(r.At, VerdictChanged, Change{Name: q.q.Name, Type: q.q.Type, From: was, To: v, Cause: cause, Fact: fact}, "")
+}
+
+// event appends to the log of events; it is committed at once.
+func (m *Monitor) event(at time.Time, kind string, data any, alert string) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		m.log.Error("event cannot be written", "type", kind, "err", err)
+		return
+	}
+	m.batch.Events = append(m.batch.Events, Event{At: at, Type: kind, Data: raw, Alert: alert})
+	m.commit()
+}
+
+// raise opens, updates and resolves alerts by a ruling.
+func (m *Monitor) raise(q *question, r Ruling) {
+	for _, a := range r.Accusations {
+		key := alertKey(q.q.Name, a)
+		l := m.alerts[key]
+		if l == nil || l.alert.State == Resolved && r.At.Sub(*l.alert.ResolvedAt) > m.cfg.Timing.ReopenWithin {
+			why, ok := mayOpen(a, q.concluded)
+			m.counts.Transitions[why]++
+			if a.Confidence == Unsuspected || !ok {
+				continue
+			}
+			l = m.newLife(q, key, r)
+			m.alerts[key] = l
+		} else if a.Confidence == Unsuspected {
+			continue
+		} else if _, ok := mayOpen(a, q.concluded); l.alert.State == Resolved && !ok {
+			continue
+		}
+		m.passed(l, l.see(a, r, m.cfg.Timing), r.At)
+	}
+	for key, l := range m.alerts {
+		if l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
+			continue
+		}
+		m.passed(l, l.fine(r, m.cfg.Timing), r.At)
+	}
+}
+
+// recovered reports whether the voice that the alert is about was good in r.
+func (m *Monitor) recovered(key string, r Ruling) bool {
+	for _, a := range r.Accusations {
+		if alertKey(r.Name, a) == key && a.Confidence > Unsuspected {
+			return false
+		}
+	}
+	voice := key[len(r.Name)+1:]
+	if voice == string(Local) && r.Verdict != Clean {
+		return false
+	}
+	return slices.Contains(r.Good, voice)
+}
+
+func (m *Monitor) newLife(q *question, key string, r Ruling) *life {
+	l := &life{types: map[Type]*recovery{}}
+	l.alert = Alert{
+		ID: ulid.MustNew(ulid.Timestamp(r.At), ulid.DefaultEntropy()).String(), Key: key,
+		Host: m.cfg.Host, Labels: m.cfg.Labels, State: Open, Name: q.q.Name, Type: q.q.Type,
+		Owner: q.subject.watch.Owner, OpenedAt: r.At,
+	}
+	l.alert.Exposure.SecretNames = q.subject.watch.SecretNames
+	return l
+}
+
+// passed makes known what became of an alert.
+func (m *Monitor) passed(l *life, t Transition, at time.Time) {
+	m.counts.Transitions[t]++
+	describeAlert(&l.alert, l.alert.Exposure.From)
+	kind := ""
+	switch t {
+	case FirstSeen, Returned:
+		kind = AlertOpened
+	case Risen, ReturnedQuiet, SilenceOver:
+		kind = AlertUpdated
+	case GoneForGood, Unwatched:
+		kind = AlertResolved
+	}
+	if l.alert.State == Silenced {
+		kind = "" // whoever silenced it wants to hear of its end only
+	}
+	m.putAlert(l.alert)
+	if kind == "" {
+		return
+	}
+	m.log.Warn("alert", "event", kind, "transition", t, "id", l.alert.ID, "kind", l.alert.Kind, "severity", l.alert.Severity,
+		"confidence", l.alert.Confidence, "name", l.alert.Name, "resolver", l.alert.Resolver)
+	m.event(at, kind, l.alert, l.alert.ID)
+}
+
+// tend ends silences that are over, and forgets alerts that were resolved too
+// long ago to come back.
+func (m *Monitor) tend(now time.Time) {
+	for key, l := range m.alerts {
+		switch a := &l.alert; {
+		case a.State == Silenced && a.Note != nil && a.Note.Until != nil && !a.Note.Until.After(now):
+			a.State = Open
+			m.passed(l, SilenceOver, now)
+		case a.State == Resolved && now.Sub(*a.ResolvedAt) > m.cfg.Timing.ReopenWithin:
+			delete(m.alerts, key)
+		}
+	}
+}
+
+// unwatch resolves alerts about names that are no longer watched: nobody will
+// ever see them end.
+func (m *Monitor) unwatch(now time.Time) {
+	for _, l := range m.alerts {
+		if m.subjects[l.alert.Name] == nil && l.alert.State != Resolved {
+			l.alert.State, l.alert.ResolvedAt = Resolved, &now
+			m.passed(l, Unwatched, now)
+		}
+	}
+}
+
+// putAlert has an alert written with the next commit.
+func (m *Monitor) putAlert(a Alert) {
+	i := slices.IndexFunc(m.batch.Alerts, func(b Alert) bool { return b.ID == a.ID })
+	if i < 0 {
+		m.batch.Alerts = append(m.batch.Alerts, a)
+		return
+	}
+	m.batch.Alerts[i] = a
+}
+
+// settle answers those who wait for a judgement of the question.
+func (m *Monitor) settle(q *question) {
+	if q.checking() {
+		return
+	}
+	q.waiters = slices.DeleteFunc(q.waiters, func(w waiter) bool {
+		if q.ruling.At.Before(w.asked) || w.whole && q.open() && !q.concluded {
+			return false
+		}
+		w.ch <- m.judgement(q)
+		return true
+	})
+}
+
+// judgement gives what is published of a question.
+func (m *Monitor) judgement(q *question) Judgement {
+	j := q.ruling.Judgement
+	j.Name, j.Type = q.q.Name, q.q.Type
+	j.Verdict, j.Cause, j.Since = q.verdict, q.cause, q.since
+	j.Cure = q.cause.Cure(strings.TrimSuffix(q.q.Name, "."))
+	j.Checking = q.checking()
+	if j.Verdict == Clean {
+		j.Kind, j.Confidence, j.Attribution, j.Resolver, j.Observed, j.WouldChange = "", Unsuspected, "", "", nil, ""
+	}
+	return j
+}
+
+// proofQueue holds good addresses that have not proven themselves lately. One
+// is asked every ProofSpacing, so that what was learnt from witnesses comes to
+// rest on proof without anybody noticing a burst.
+type proofQueue struct {
+	waiting []passing
+	last    time.Time
+}
+
+type passing struct {
+	q    *question
+	addr netip.Addr
+}
+
+// maxPassing bounds the queue; what finds no place comes again with a later round.
+const maxPassing = 4096
+
+func (m *Monitor) queueProofs(q *question, r Ruling) {
+	if q.open() || m.cfg.Once {
+		return
+	}
+	for _, a := range r.Unproven {
+		p := passing{q, a}
+		if at, ok := q.tried[a]; ok && r.At.Sub(at) < m.cfg.Timing.ProofInterval || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
+			continue
+		}
+		m.proofs.waiting = append(m.proofs.waiting, p)
+	}
+}
+
+func (m *Monitor) proveInPassing(now time.Time) {
+	if len(m.proofs.waiting) == 0 || now.Sub(m.proofs.last) < m.cfg.Timing.ProofSpacing {
+		return
+	}
+	p := m.proofs.waiting[0]
+	m.proofs.waiting = m.proofs.waiting[1:]
+	m.proofs.last = now
+	p.q.tried[p.addr] = now
+	m.start(job{question: p.q, step: -1, proofs: []Proof{m.proof(p.q, p.addr, Suspect)}})
+}

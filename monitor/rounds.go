@@ -1,0 +1,282 @@
+package monitor
+
+import (
+	"slices"
+	"time"
+)
+
+// schedule makes the first appointments: rounds, commits and looks at our own health.
+func (m *Monitor) schedule(now time.Time) {
+	for i, s := range m.order {
+		if m.cfg.Once {
+			break
+		}
+		m.agenda.add(now.Add(min(time.Duration(i)*initialSpread, m.interval(s))), func(now time.Time) { m.round(s, now) })
+	}
+	m.agenda.add(now.Add(m.cfg.Timing.CommitInterval), m.beat)
+}
+
+// beat comes every CommitInterval.
+func (m *Monitor) beat(now time.Time) {
+	for _, s := range m.order {
+		for _, q := range s.questions {
+			m.age(q, now)
+		}
+		m.saveBaseline(s, now)
+	}
+	m.proveInPassing(now)
+	m.tend(now)
+	m.examine(now)
+	m.commit()
+	m.agenda.add(now.Add(m.cfg.Timing.CommitInterval), m.beat)
+}
+
+func (m *Monitor) interval(s *subject) time.Duration {
+	if s.watch.Interval > 0 {
+		return s.watch.Interval / time.Duration(m.cfg.Timing.Factor)
+	}
+	return m.cfg.Timing.Interval
+}
+
+// round asks this host's resolvers, and witnesses when it is their time.
+func (m *Monitor) round(s *subject, due time.Time) {
+	now := m.cfg.Now()
+	every := m.interval(s)
+	if now.Sub(due) > every/10 {
+		m.counts.Late++
+	}
+	m.ask1(s, now)
+	// The next round is at the name's own phase of the interval, a little off.
+	next := now.Truncate(every).Add(phase(s.watch.Name, m.cfg.Host, every))
+	for !next.After(now.Add(every / 2)) {
+		next = next.Add(every)
+	}
+	next = next.Add(jitter(every/10, 1) - every/10)
+	m.agenda.add(next, func(now time.Time) { m.round(s, now) })
+}
+
+// ask1 starts one round of a name.
+func (m *Monitor) ask1(s *subject, now time.Time) {
+	m.counts.Rounds++
+	witness := !now.Before(s.nextWit) || m.recheckWitnesses(s, now)
+	if witness {
+		s.witnessed = now
+		s.nextWit = now.Add(jitter(m.cfg.Timing.WitnessInterval, 0.2))
+	}
+	for _, q := range s.questions {
+		rs := m.own()
+		if witness {
+			rs = append(rs, m.witnesses(s)...)
+		}
+		m.start(job{question: q, step: -1, asks: rs})
+	}
+}
+
+// recheckWitnesses reports whether an open alert about the name makes its
+// witnesses worth asking again before their time.
+func (m *Monitor) recheckWitnesses(s *subject, now time.Time) bool {
+	if now.Sub(s.witnessed) < m.cfg.Timing.Recheck {
+		return false
+	}
+	for _, l := range m.alerts {
+		if l.alert.Name == s.watch.Name && l.alert.State != Resolved {
+			return true
+		}
+	}
+	return false
+}
+
+// takeSample judges a sample that came from outside.
+func (m *Monitor) takeSample(s Sample) {
+	subject := m.subjects[s.Question.Name]
+	if subject == nil {
+		return
+	}
+	if q := subject.question(s.Question.Type); q != nil {
+		m.judge(q, s, -1)
+	}
+}
+
+// takeResult judges what a job brought.
+func (m *Monitor) takeResult(r result) {
+	q := r.job.question
+	for _, o := range r.sample.Answers {
+		m.notePeer(o)
+	}
+	if n := len(r.sample.Evidence); n > 0 {
+		m.counts.Proofs += uint64(n)
+		q.handshaken = r.sample.At
+	}
+	if r.job.step >= 0 && r.job.opened.Equal(q.opened) {
+		q.busy--
+	}
+	q.record(r.sample, &m.batch)
+	m.judge(q, r.sample, r.job.step)
+}
+
+// judge rules on the case with the new sample, learns from it, and acts.
+func (m *Monitor) judge(q *question, s Sample, step int) {
+	m.counts.Samples++
+	if q.subject.base == nil {
+		q.subject.base = NewBaseline(q.q.Name, s.At)
+	}
+	q.keep(s)
+	c := q.context(m.policy)
+	r := Judge(c)
+	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt })
+	if Learn(q.subject.base, c, calm) {
+		q.subject.dirty = true
+	}
+	q.subject.touched = true
+	if r.Fresh {
+		q.answered = s.At
+	}
+	q.ruling = r
+	switch {
+	case !q.open():
+		if !m.wants(q, r) {
+			m.publish(q, r)
+			return
+		}
+		m.openCase(q, s)
+	case step < 0 || step != q.step || q.busy > 0:
+		// Something came in between: it counts, but the plan goes its way.
+		if !q.checking() {
+			m.publish(q, r)
+		}
+		return
+	}
+	m.advance(q, r)
+}
+
+// wants reports whether a ruling is a reason to open a case.
+func (m *Monitor) wants(q *question, r Ruling) bool {
+	if r.Unsettled {
+		return true
+	}
+	toProve := r.Suspects
+	if m.cfg.Once {
+		toProve = append(slices.Clone(toProve), r.Unproven...)
+	}
+	for _, a := range toProve {
+		if at, ok := q.tried[a]; !ok || r.At.Sub(at) >= m.cfg.Timing.WitnessInterval {
+			return true
+		}
+	}
+	for _, a := range r.Accusations {
+		if a.Score >= suspectAt {
+			return true
+		}
+	}
+	return false
+}
+
+// openCase begins the plan with the sample that gave rise to it.
+func (m *Monitor) openCase(q *question, s Sample) {
+	m.counts.Cases++
+	q.opened, q.step, q.busy, q.proved, q.concluded, q.peak, q.handshaken = s.At, 0, 0, false, false, Accusation{}, time.Time{}
+	if ws := m.witnesses(q.subject); len(ws) > 0 && !slices.ContainsFunc(s.Answers, Observation.Witness) {
+		m.work(q, job{asks: ws})
+	}
+}
+
+func (m *Monitor) work(q *question, j job) {
+	j.question, j.step, j.opened = q, q.step, q.opened
+	q.busy++
+	m.start(j)
+}
+
+// advance takes the case on after the work of a step has come in.
+func (m *Monitor) advance(q *question, r Ruling) {
+	if q.busy > 0 {
+		return
+	}
+	if !q.proved && m.provesNow(q) {
+		q.proved, q.handshaken = true, r.At
+		if ps := m.handshakes(q, r); len(ps) > 0 {
+			m.work(q, job{proofs: ps})
+			return
+		}
+	}
+	if m.cleared(r) {
+		m.closeCase(q)
+		m.publish(q, r)
+		return
+	}
+	promising := slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Pending || a.Score >= suspectAt })
+	if !promising {
+		// Nothing to hold against anybody, and nothing to prove it by: unknown.
+		m.closeCase(q)
+		m.publish(q, r)
+		return
+	}
+	q.step++
+	q.proved = false
+	plan := m.cfg.Timing.Plan
+	at := q.opened.Add(plan[min(q.step, len(plan)-1)])
+	if q.step >= len(plan) {
+		q.concluded = true
+		at = r.At.Add(m.cfg.Timing.Recheck)
+	}
+	// Two handshakes count as two only when they lie apart.
+	if next := q.handshaken.Add(m.cfg.Timing.Repeat); m.provesNow(q) && next.After(at) {
+		at = next
+	}
+	m.publish(q, r)
+	step, opened := q.step, q.opened
+	m.agenda.add(at, func(time.Time) {
+		if q.opened.Equal(opened) && q.step == step {
+			m.takeStep(q)
+		}
+	})
+}
+
+// provesNow reports whether the step makes handshakes.
+func (m *Monitor) provesNow(q *question) bool {
+	last := len(m.cfg.Timing.Plan) - 1
+	return q.step == 0 || q.step == 2 || q.step == last || q.step > last && (q.step-last)%5 == 0
+}
+
+func (m *Monitor) takeStep(q *question) {
+	m.work(q, job{asks: m.pairs(q.subject)})
+}
+
+// cleared reports whether nothing suspicious is left.
+func (m *Monitor) cleared(r Ruling) bool {
+	return len(r.Suspects) == 0 && !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Pending || a.Score >= suspectAt })
+}
+
+func (m *Monitor) closeCase(q *question) {
+	q.opened, q.step, q.concluded = time.Time{}, 0, false
+	q.quiet()
+}
+
+// age makes a verdict unknown that no answer has confirmed for too long.
+func (m *Monitor) age(q *question, now time.Time) {
+	last := q.answered
+	if last.IsZero() {
+		last = m.started
+	}
+	if now.Sub(last) <= staleIntervals*m.interval(q.subject)+askTimeout || q.verdict == Unknown && q.cause == CauseStale {
+		return
+	}
+	r := q.ruling
+	r.Name, r.Type, r.At = q.q.Name, q.q.Type, now
+	r.Verdict, r.Cause, r.Cure = Unknown, CauseStale, CauseStale.Cure(q.q.Name)
+	r.Reasons, r.Against, r.Accusations, r.Good, r.Proof = []Reason{}, []string{}, nil, nil, ""
+	q.ruling = r
+	m.announce(q, r, Unknown, CauseStale)
+}
+
+// saveEvery is how long a baseline waits for its writing when nothing changed
+// in it but how often and how lately things were seen.
+const saveEvery = 10 * time.Minute
+
+// saveBaseline writes what was learnt: at once when something new was.
+func (m *Monitor) saveBaseline(s *subject, now time.Time) {
+	if s.base == nil || !s.dirty && !(s.touched && now.Sub(s.written) >= saveEvery) {
+		return
+	}
+	s.dirty, s.touched, s.written = false, false, now
+	m.batch.Baselines = append(slices.DeleteFunc(m.batch.Baselines, func(b Baseline) bool { return b.Name == s.base.Name }), s.base.copy())
+}

@@ -1,0 +1,170 @@
+package monitor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Finding is one sign of poisoning that a rule sees in a case, held against
+// one voice.
+type Finding struct {
+	Rule     string
+	Weight   int    // decibans
+	Local    bool   // held against this host's own path
+	Group    string // whose answer it is, where not the host's path
+	Resolver string
+	Address  netip.Addr
+	Fact     string
+	Pending  bool // it must be seen again before it counts in full
+}
+
+// Weights, in decibans: 10·log10 of how much likelier the sign is under attack
+// than without. They are ranks rather than measurements: they order cases and
+// open them, and never confirm one by themselves.
+const (
+	proof  = 60
+	strong = 30
+	medium = 15
+	weak   = 5
+	// pending is for a proof seen once: enough to be suspected.
+	pending = 20
+)
+
+// Families of rules. Signs of one family are not independent: see score.
+const (
+	divergence = 'A'
+	ttl        = 'C'
+)
+
+// familyCaps bounds what one family can contribute.
+var familyCaps = map[byte]int{divergence: 75, ttl: 30}
+
+// rule is one sign of poisoning. Its check is a pure function of the case.
+type rule struct {
+	id     string
+	family byte
+	check  func(*view) []Finding
+}
+
+var rules = []rule{
+	{"div.addr_unknown", divergence, addrUnknown},
+	{"id.tls_mismatch", divergence, tlsMismatch},
+	{"pin.violation", divergence, pinViolation},
+	{"div.minority_group", divergence, minorityGroup},
+	{"div.transport_split", divergence, transportSplit},
+	{"div.plain_path_uniform", divergence, plainPathUniform},
+	{"div.special_purpose", divergence, specialPurpose},
+	{"ttl.over_envelope", ttl, ttlOverEnvelope},
+}
+
+// Rules lists the rules by id.
+func Rules() []string {
+	var ids []string
+	for _, r := range rules {
+		ids = append(ids, r.id)
+	}
+	return ids
+}
+
+func family(id string) byte {
+	for _, r := range rules {
+		if r.id == id {
+			return r.family
+		}
+	}
+	return 0
+}
+
+// find runs every rule that is not switched off.
+func (v *view) find() []Finding {
+	var fs []Finding
+	for _, r := range rules {
+		if v.Policy.Off[r.id] {
+			continue
+		}
+		for _, f := range r.check(v) {
+			f.Rule = r.id
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// accused gives a finding against whoever gave o.
+func accused(o *answer) Finding {
+	return Finding{Local: o.Role == Local, Group: o.Group(), Resolver: o.Label()}
+}
+
+// subjects are the answers that are judged: the latest of each resolver of this
+// host and of every other, but for plain ones whose operator is heard over TLS
+// as well: those tell of the path, see pairs. An endpoint that was suspicious in
+// most of its last answers is still judged by the latest such one: a pool of
+// caches may hold one that is poisoned.
+func (v *view) subjects() []*answer {
+	heard := map[string]bool{}
+	for _, o := range v.latest {
+		heard[o.Operator] = heard[o.Operator] || o.Witness()
+	}
+	var os []*answer
+	for _, o := range v.choose(func(o *answer) bool { return o.Role != Reference || !plain(o) || !heard[o.Operator] }) {
+		if v.stands(o) != suspicious {
+			if bad := v.dissents(o); len(bad) >= minorityHits {
+				o = bad[len(bad)-1]
+			}
+		}
+		os = append(os, o)
+	}
+	return os
+}
+
+// answersOf gives the last answers of an endpoint, oldest first, errors left out.
+func (v *view) answersOf(endpoint string, n int) []*answer {
+	var os []*answer
+	for _, o := range slices.Backward(v.all) {
+		if len(os) == n {
+			break
+		}
+		if o.Endpoint() == endpoint && o.canon.Content != None {
+			os = append(os, o)
+		}
+	}
+	slices.Reverse(os)
+	return os
+}
+
+// dissents gives those of the endpoint's last answers that are suspicious.
+func (v *view) dissents(o *answer) []*answer {
+	return slices.DeleteFunc(v.answersOf(o.Endpoint(), minorityHits+1), func(o *answer) bool { return v.stands(o) != suspicious })
+}
+
+// show gives the addresses of o, or its code, in a few words.
+func show(o *answer) string {
+	as := o.addrs
+	if len(as) == 0 {
+		return o.Rcode
+	}
+	s := as[0].String()
+	if len(as) > 1 {
+		s += fmt.Sprintf(" and %d more", len(as)-1)
+	}
+	return s
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func round(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
+}

@@ -1,0 +1,130 @@
+package monitor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// pair is one plain answer of an operator and the encrypted one nearest to it.
+type pair struct {
+	plain, enc *answer
+	split      bool
+}
+
+// pairWithin is how close together the two answers of a pair must be.
+const pairWithin = 2 * time.Second
+
+// pairs gives the plain and encrypted answers of each operator, oldest first. A
+// pair is split when the plain one is suspicious and the encrypted one good.
+func (v *view) pairs() map[string][]pair {
+	m := map[string][]pair{}
+	for _, p := range v.all {
+		if !plain(p) || v.stands(p) == silent {
+			continue
+		}
+		var near *answer
+		for _, e := range v.all {
+			if e.Witness() && e.Operator == p.Operator && v.stands(e) != silent && e.At.Sub(p.At).Abs() <= pairWithin &&
+				(near == nil || e.At.Sub(p.At).Abs() < near.At.Sub(p.At).Abs()) {
+				near = e
+			}
+		}
+		if near != nil {
+			m[p.Operator] = append(m[p.Operator], pair{p, near, v.stands(p) == suspicious && v.stands(near) == good})
+		}
+	}
+	return m
+}
+
+// transportSplit (div.transport_split): one operator says one thing in plain
+// and another over TLS, in three pairs of three. The lie is told on the way.
+func transportSplit(v *view) []Finding {
+	var fs []Finding
+	for op, ps := range v.pairs() {
+		last := ps[max(0, len(ps)-splitPairs):]
+		n := 0
+		for _, p := range last {
+			if p.split {
+				n++
+			}
+		}
+		if n == 0 || n < len(last) {
+			continue
+		}
+		p := last[n-1]
+		f := Finding{Local: true, Group: op, Resolver: p.plain.Label(), Address: p.plain.addrs[0], Pending: n < splitPairs}
+		if !f.Pending {
+			f.Weight = strong
+		}
+		f.Fact = fmt.Sprintf("%s says %s in plain and %s over TLS, %s of %d pairs", op, show(p.plain), show(p.enc), times(n), len(last))
+		fs = append(fs, f)
+	}
+	slices.SortFunc(fs, func(a, b Finding) int { return strings.Compare(a.Group, b.Group) })
+	return fs
+}
+
+// liars gives the operators, resolvers of this host among them, whose plain
+// answer is suspicious and is not what they say over TLS, if at least one of
+// them is somebody else's.
+func (v *view) liars() []string {
+	var ops []string
+	reference := false
+	for op, ps := range v.pairs() {
+		if ps[len(ps)-1].split {
+			ops = append(ops, op)
+			reference = true
+		}
+	}
+	if !reference {
+		return nil
+	}
+	for _, o := range v.choose(local) {
+		if v.stands(o) == suspicious {
+			ops = append(ops, o.Group())
+		}
+	}
+	slices.Sort(ops)
+	return slices.Compact(ops)
+}
+
+// plainPathUniform (div.plain_path_uniform): operators that have nothing to do
+// with each other give suspicious answers in plain while a witness is right.
+// Independent caches do not share a lie by chance: the path tells it.
+func plainPathUniform(v *view) []Finding {
+	ops := v.liars()
+	if len(ops) < uniformGroups || len(v.goodGroups("")) == 0 {
+		return nil
+	}
+	f := Finding{Local: true, Group: "path", Weight: proof}
+	var first, last time.Time
+	for op, ps := range v.pairs() {
+		if !slices.Contains(ops, op) {
+			continue
+		}
+		n := 0
+		for _, p := range ps {
+			if p.split {
+				n++
+				if first.IsZero() || p.plain.At.Before(first) {
+					first = p.plain.At
+				}
+				if p.plain.At.After(last) {
+					last = p.plain.At
+					f.Address = p.plain.addrs[0]
+					f.Resolver = p.plain.Label()
+				}
+			}
+		}
+		if n < uniformRounds {
+			f.Pending = true
+		}
+	}
+	if f.Pending = f.Pending || last.Sub(first) < v.Policy.Timing.Repeat; f.Pending {
+		f.Weight = 0
+	}
+	f.Fact = fmt.Sprintf("%s all give false addresses in plain, and %s right ones over TLS: independent operators cannot share a lie by chance",
+		strings.Join(ops, ", "), strings.Join(v.goodGroups(""), ", "))
+	return []Finding{f}
+}

@@ -1,0 +1,114 @@
+package monitor
+
+import (
+	"net/netip"
+	"time"
+)
+
+// subject is one watched name with all that is known and going on about it.
+type subject struct {
+	watch     Watch
+	base      *Baseline
+	dirty     bool      // base holds something new since it was last written
+	touched   bool      // or only newer times and counts
+	written   time.Time // when base was last written
+	witnessed time.Time // when witnesses were last asked in routine
+	nextWit   time.Time // when they are to be asked next
+	questions []*question
+}
+
+// question is one type of a name.
+type question struct {
+	subject *subject
+	q       Question
+	samples []Sample
+	series  map[string]*run // intervals that are still growing, by endpoint
+	tried   map[netip.Addr]time.Time
+
+	// The case, while one is open.
+	opened     time.Time
+	step       int
+	busy       int       // work of this step under way
+	proved     bool      // the handshakes of this step were made
+	handshaken time.Time // when handshakes were last made
+	concluded  bool      // the plan has run its course
+	peak       Accusation
+
+	ruling   Ruling
+	verdict  Verdict // as published
+	cause    Cause
+	since    time.Time
+	good     int       // clean rulings in a row since the verdict was bad
+	answered time.Time // when this host's own path last gave an answer
+	waiters  []waiter
+}
+
+// waiter waits for a settled judgement that is younger than its wish.
+type waiter struct {
+	asked time.Time
+	whole bool // also wait for the plan, if a case is open
+	ch    chan<- Judgement
+}
+
+func newSubject(w Watch) *subject {
+	s := &subject{watch: w}
+	for _, q := range w.Questions() {
+		s.questions = append(s.questions, &question{
+			subject: s, q: q, series: map[string]*run{}, tried: map[netip.Addr]time.Time{},
+			verdict: Unknown, cause: CauseLearning,
+		})
+	}
+	return s
+}
+
+func (s *subject) question(t Type) *question {
+	for _, q := range s.questions {
+		if q.q.Type == t {
+			return q
+		}
+	}
+	return nil
+}
+
+// open reports whether a case is open.
+func (q *question) open() bool { return !q.opened.IsZero() }
+
+// checking reports whether evidence is being gathered that may clear the name.
+func (q *question) checking() bool { return q.open() && q.step == 0 && !q.concluded }
+
+func (q *question) context(p *Policy) *Case {
+	return &Case{Watch: q.subject.watch, Question: q.q, Base: q.subject.base, Policy: p, Opened: q.opened, Samples: q.samples}
+}
+
+// keep adds a sample to the case. In quiet times only the last round of this
+// host's path and the last one with witnesses are kept; an open case keeps all
+// that may count, within a bound.
+func (q *question) keep(s Sample) {
+	q.samples = append(q.samples, s)
+	if q.open() {
+		if over := len(q.samples) - maxSamples; over > 0 {
+			q.samples = append(q.samples[:0:0], q.samples[over:]...)
+		}
+		return
+	}
+	q.quiet()
+}
+
+func (q *question) quiet() {
+	var kept []Sample
+	haveLocal, haveWitness := false, false
+	for i := len(q.samples) - 1; i >= 0 && !(haveLocal && haveWitness); i-- {
+		l, w := false, false
+		for _, o := range q.samples[i].Answers {
+			l, w = l || o.Role == Local, w || o.Witness()
+		}
+		if l && !haveLocal || w && !haveWitness || i == len(q.samples)-1 {
+			kept = append(kept, q.samples[i])
+		}
+		haveLocal, haveWitness = haveLocal || l, haveWitness || w
+	}
+	q.samples = q.samples[:0:0]
+	for i := len(kept) - 1; i >= 0; i-- {
+		q.samples = append(q.samples, kept[i])
+	}
+}

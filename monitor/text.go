@@ -1,0 +1,164 @@
+package monitor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// RunbookBase is where the runbook of each kind is found.
+const RunbookBase = "https://github.com/dnstaster/dnstaster/blob/main/docs/runbooks/"
+
+// Phrase says in people's words what the kind is.
+func (k Kind) Phrase() string {
+	switch k {
+	case PathRewritten:
+		return "port 53 from here is answered by someone else, with lies"
+	case ResolverCache:
+		return "a resolver gives a false answer"
+	case Rebinding:
+		return "a public name is answered with a special-purpose address"
+	case AuthorityHijack:
+		return "the name itself changed hands or was moved"
+	}
+	return string(k)
+}
+
+// claim says in people's words what an alert is about.
+func claim(a Alert) string {
+	name := strings.TrimSuffix(a.Name, ".")
+	switch a.Kind {
+	case PathRewritten:
+		return fmt.Sprintf("port 53 from here is answered by someone else, with lies about %s", name)
+	case ResolverCache:
+		if a.Attribution == AtResolver {
+			return fmt.Sprintf("resolver %s gives a false answer for %s", a.Resolver, name)
+		}
+		return fmt.Sprintf("%s is answered with an address that does not prove the name, by %s or on the way to it", name, a.Resolver)
+	case Rebinding:
+		return fmt.Sprintf("%s, a public name, is answered with a special-purpose address by %s", name, a.Resolver)
+	case AuthorityHijack:
+		return fmt.Sprintf("%s itself changed hands or was moved", name)
+	}
+	return fmt.Sprintf("%s: %s", a.Kind, name)
+}
+
+// wouldChange says what would turn a judgement around.
+func wouldChange(k Kind, observed []string, name string) string {
+	at := "the answered address"
+	if len(observed) > 0 {
+		at = observed[0]
+	}
+	switch k {
+	case AuthorityHijack:
+		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
+	case ResolverCache:
+		return fmt.Sprintf("a valid certificate for %s at %s, the zone's own servers giving it, or your pin on it", name, at)
+	}
+	return fmt.Sprintf("a valid certificate for %s at %s, or your pin on it", name, at)
+}
+
+// proven says how sure an alert is, in one word or two.
+func proven(c Confidence) string {
+	switch c {
+	case Confirmed:
+		return "proven"
+	case Probable:
+		return "probable, NOT proven"
+	}
+	return "suspected, NOT proven"
+}
+
+// describeAlert fills in what people read: summary, text, guidance, references.
+func describeAlert(a *Alert, since time.Time) {
+	host := a.Host
+	if host != "" {
+		host += ": "
+	}
+	a.Summary = fmt.Sprintf("%s%s (%s)", host, claim(*a), proven(a.Confidence))
+	var b strings.Builder
+	fmt.Fprintf(&b, "Since %s UTC %s gets %s", since.UTC().Format(time.TimeOnly), strings.TrimSuffix(a.Name, ".")+" "+a.Type.String(), join(a.Observed, "a false answer"))
+	if a.Resolver != "" {
+		fmt.Fprintf(&b, " from %s", a.Resolver)
+	}
+	if len(a.Expected) > 0 {
+		fmt.Fprintf(&b, " where %s is right", join(a.Expected, ""))
+	}
+	b.WriteString(".")
+	for _, r := range a.Reasons {
+		if r.Weight > 0 {
+			b.WriteString(" " + r.Fact + ".")
+		}
+	}
+	if len(a.Against) > 0 {
+		b.WriteString(" Against it: " + strings.Join(a.Against, "; ") + ".")
+	}
+	a.Text = b.String()
+	a.Guidance = guidance(*a)
+	a.RunbookURL = RunbookBase + string(a.Kind) + ".md"
+	a.References = references(a.Kind)
+}
+
+func join(ss []string, none string) string {
+	if len(ss) == 0 {
+		return none
+	}
+	if len(ss) > 4 {
+		return strings.Join(ss[:4], ", ") + fmt.Sprintf(" and %d more", len(ss)-4)
+	}
+	return strings.Join(ss, ", ")
+}
+
+// guidance says what to do, the most urgent first. It follows the exposure, so
+// that nobody rotates keys for a lie that every verifying client refused.
+func guidance(a Alert) []string {
+	name := strings.TrimSuffix(a.Name, ".")
+	keys := join(a.Exposure.SecretNames, "the keys sent to "+name)
+	var g []string
+	if a.Severity >= High && a.Exposure.Leak != LeakNo {
+		g = append(g, fmt.Sprintf("Stop jobs on %s that send %s, or pin %s in /etc/hosts until this is over.", orThis(a.Host), keys, join(a.Expected, "a right address")))
+	}
+	switch a.Kind {
+	case PathRewritten:
+		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
+			"Until it is found, resolve over TLS (DoT or DoH) from this host.")
+	case ResolverCache:
+		g = append(g, fmt.Sprintf("Take %s out of resolv.conf or DHCP now, if it is this host's.", orThe(a.Resolver, "the resolver")),
+			fmt.Sprintf("If the resolver is yours: unbound-control flush %s, or rndc flushname %s; then look at its version and source ports.", name, name),
+			"If it is a provider's: send them this alert with its evidence.")
+	case Rebinding:
+		g = append(g, "If the private address is meant (PrivateLink, split horizon), declare it: expect.private: allow, or expect.addresses.")
+	case AuthorityHijack:
+		g = append(g, fmt.Sprintf("Call the owner of %s by telephone: mail may have moved too.", name),
+			"Planned? Pin the new addresses or keys. Not planned? Treat every key sent since as known to others.")
+	}
+	switch a.Exposure.Leak {
+	case LeakUnchecked:
+		g = append(g, fmt.Sprintf("Rotate %s if a client runs with certificate checks off (verify=False, InsecureSkipVerify, http://). Otherwise expect TLS errors, not a leak.", keys))
+	case LeakIfHijacked:
+		g = append(g, fmt.Sprintf("Rotate %s once the right address is back: certificate checks do not protect here.", keys))
+	}
+	return g
+}
+
+func orThis(host string) string { return orThe(host, "this host") }
+
+func orThe(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// references gives the identifiers under which others file the same thing.
+func references(k Kind) []string {
+	switch k {
+	case AuthorityHijack:
+		return []string{"ATT&CK T1584.002", "CWE-346", "OWASP API9:2023"}
+	case Rebinding:
+		return []string{"CWE-350", "OWASP API7:2023"}
+	case ResolverCache:
+		return []string{"ATT&CK T1557", "ATT&CK T1565.002", "CWE-350", "OWASP API10:2023"}
+	}
+	return []string{"ATT&CK T1557", "CWE-345", "CWE-350", "OWASP API10:2023"}
+}
