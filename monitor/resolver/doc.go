@@ -1,0 +1,43 @@
+// Package resolver asks. It sends one question to one endpoint and says what
+// came back, in the words of package monitor.
+//
+// # Basics
+//
+//   - [Asker] asks over UDP, TCP and DNS over TLS. It never looks a host up:
+//     an endpoint is an address, so that no lookup that could itself be
+//     poisoned comes before the question.
+//   - [Operator] is an entry of the [Catalogue] of public operators: where they
+//     can be asked in the clear and over TLS, and what certificate they show.
+//   - [SystemResolvers] follows the nameservers of resolv.conf, which is what
+//     applications on this host use.
+//   - [Stats] counts, for each endpoint, what was sent and what came back.
+//
+// # How a question travels
+//
+// Over UDP each try has a socket of its own, connected to the endpoint, so that
+// the kernel drops what comes from elsewhere. What comes from the right place
+// must also carry the random id, the question and the cookie of the query
+// (RFC 5452 §9.1, RFC 7873 §5.3); anything else is counted and reading goes on,
+// because a forgery that guesses wrong must not end the wait for the real
+// answer. After the first answer the socket lingers: a second, different answer
+// to one query is the plainest sign that somebody forges them, and a closed
+// socket would turn it into an ICMP error that nobody sees.
+//
+// Over TCP and TLS one connection per endpoint carries many questions at once
+// (RFC 7766 §6.2.1) and is kept while it is of use. A TLS endpoint that does not
+// prove its name is an error, never a fallback.
+//
+// # Caveats
+//
+//   - A truncated answer is asked for again over TCP at the same address; the
+//     observation then has the content of the TCP answer under the transport of
+//     the endpoint, "udp".
+//   - Of an answer section at most 512 records are kept, and none of another
+//     class than IN.
+//   - Upper and lower case of the name in the question are mixed at random. A
+//     response that does not echo the case is accepted, as some servers do not,
+//     and counted.
+//   - The DO bit is not set, and FORMERR does not lead to a query without EDNS.
+//   - Text that an endpoint controls is printable ASCII wherever it ends up in
+//     an observation, including Error.
+package resolver
