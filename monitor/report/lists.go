@@ -1,0 +1,86 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dnstaster/dnstaster/monitor"
+)
+
+// Alerts writes one line an alert.
+func Alerts(w io.Writer, as []monitor.Alert) error {
+	p := &printer{w: w}
+	if len(as) == 0 {
+		p.line("no open alert")
+	}
+	for _, a := range as {
+		p.line("%s  %-8s %-9s %-12s %s  %s", a.ID, a.Severity, a.Confidence, a.State, a.OpenedAt.UTC().Format(time.DateTime), a.Summary)
+	}
+	return p.err
+}
+
+// Events writes one line an event.
+func Events(w io.Writer, es []monitor.Event) error {
+	p := &printer{w: w}
+	for _, e := range es {
+		p.line("%6d  %s  %-18s %s", e.Seq, e.At.UTC().Format(time.DateTime), e.Type, gist(e))
+	}
+	return p.err
+}
+
+// gist says in a line what an event is about.
+func gist(e monitor.Event) string {
+	switch {
+	case strings.HasPrefix(e.Type, "alert."):
+		var a monitor.Alert
+		if json.Unmarshal(e.Data, &a) == nil {
+			return fmt.Sprintf("%s  %s  %s", a.ID, a.Severity, a.Summary)
+		}
+	case e.Type == monitor.VerdictChanged:
+		var c monitor.Change
+		if json.Unmarshal(e.Data, &c) == nil {
+			s := fmt.Sprintf("%s %s  %s -> %s", short(c.Name), c.Type, c.From, c.To)
+			if c.Cause != "" {
+				s += " (" + string(c.Cause) + ")"
+			}
+			return s + "  " + c.Fact
+		}
+	case strings.HasPrefix(e.Type, "health."):
+		var h monitor.Health
+		if json.Unmarshal(e.Data, &h) == nil {
+			return h.Condition + "  " + h.Title
+		}
+	}
+	return ""
+}
+
+// History writes one line an interval, the newest first.
+func History(w io.Writer, is []monitor.Interval) error {
+	p := &printer{w: w}
+	if len(is) == 0 {
+		p.line("nothing is remembered of that")
+	}
+	for _, i := range is {
+		what := i.Error
+		if what == "" {
+			var data []string
+			for _, r := range i.Records {
+				data = append(data, r.Data)
+			}
+			what = orA(strings.Join(data, ", "), i.Rcode)
+			if len(data) > 6 {
+				what = strings.Join(data[:6], ", ") + fmt.Sprintf(" and %d more", len(data)-6)
+			}
+		}
+		ttl := fmt.Sprintf("ttl %d", i.TTLMax)
+		if i.TTLMin != i.TTLMax {
+			ttl = fmt.Sprintf("ttl %d-%d", i.TTLMin, i.TTLMax)
+		}
+		p.line("%s - %s  %5dx  %-5s %-24s %-4s %-14s %s", i.First.UTC().Format(time.DateTime), i.Last.UTC().Format(time.TimeOnly), i.Count,
+			i.Question.Type, i.Resolver, i.Transport, ttl, what)
+	}
+	return p.err
+}
