@@ -1,0 +1,309 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dnstaster/dnstaster/monitor"
+)
+
+// Backend is what judges.
+type Backend interface {
+	Status(ctx context.Context) (monitor.Status, error)
+	Verify(ctx context.Context, name string, settle monitor.Settle) ([]monitor.Judgement, error)
+	Explain(ctx context.Context, what string) (monitor.Explanation, error)
+	Act(ctx context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error)
+}
+
+// Log is what remembers.
+type Log interface {
+	Events(ctx context.Context, after uint64, most int) ([]monitor.Event, error)
+	Wait(ctx context.Context, after uint64) error
+	Last() uint64
+	History(ctx context.Context, q monitor.HistoryQuery) ([]monitor.Interval, error)
+	Alerts(ctx context.Context, since time.Time) ([]monitor.Alert, error)
+}
+
+// Config is what a Server works with.
+type Config struct {
+	Backend Backend
+	Log     Log
+	Metrics http.Handler // serves /metrics
+}
+
+// Server answers on the control socket.
+type Server struct {
+	cfg  Config
+	log  *slog.Logger
+	http *http.Server
+}
+
+// Bounds of one request.
+const (
+	maxWait       = time.Minute // of /v1/events
+	verifyTime    = 2 * time.Minute
+	maxEvents     = 1000
+	maxIntervals  = 10_000
+	maxBody       = 64 << 10
+	headerTimeout = 5 * time.Second
+)
+
+// New makes a server; Serve starts it.
+func New(cfg Config, log *slog.Logger) *Server {
+	s := &Server{cfg: cfg, log: log}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/alerts", s.alerts)
+	mux.HandleFunc("POST /v1/alerts/{id}/{action}", s.act)
+	mux.HandleFunc("GET /v1/events", s.events)
+	mux.HandleFunc("GET /v1/history", s.history)
+	mux.HandleFunc("GET /v1/verify", s.verify)
+	mux.HandleFunc("GET /v1/explain", s.explain)
+	mux.HandleFunc("GET /v1/health", s.health)
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
+	s.http = &http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: 16 << 10, IdleTimeout: 2 * time.Minute,
+		ConnContext: withPeer, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers until ctx ends, and returns nil then. It closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	requests, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.http.BaseContext = func(net.Listener) context.Context { return requests }
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if s.http.Shutdown(short) != nil {
+			s.http.Close()
+		}
+	})
+	err := s.http.Serve(l)
+	if stop() || !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	<-stopped
+	return nil
+}
+
+type peerKey struct{}
+
+// withPeer keeps the user id of whoever connected.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	uid := -1
+	if u, ok := c.(*net.UnixConn); ok {
+		if raw, err := u.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) {
+				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+					uid = int(cred.Uid)
+				}
+			})
+		}
+	}
+	return context.WithValue(ctx, peerKey{}, uid)
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	st, err := s.cfg.Backend.Status(r.Context())
+	reply(w, st, err)
+}
+
+func (s *Server) alerts(w http.ResponseWriter, r *http.Request) {
+	all := r.URL.Query().Get("state") == "all"
+	since := time.Now()
+	if all {
+		since = time.Time{}
+	}
+	as, err := s.cfg.Log.Alerts(r.Context(), since)
+	out := []monitor.Alert{}
+	for i := len(as) - 1; i >= 0; i-- {
+		if all || as[i].State != monitor.Resolved {
+			out = append(out, as[i])
+		}
+	}
+	reply(w, map[string]any{"alerts": out}, err)
+}
+
+func (s *Server) act(w http.ResponseWriter, r *http.Request) {
+	var n monitor.Note
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&n); err != nil {
+		fail(w, http.StatusBadRequest, "body: "+err.Error())
+		return
+	}
+	n.UID, _ = r.Context().Value(peerKey{}).(int)
+	a, err := s.cfg.Backend.Act(r.Context(), r.PathValue("id"), monitor.Action(r.PathValue("action")), n)
+	reply(w, a, err)
+}
+
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	after, err := strconv.ParseUint(orZero(q.Get("after")), 10, 64)
+	if err != nil {
+		fail(w, http.StatusBadRequest, "after: not a number")
+		return
+	}
+	wait, err := time.ParseDuration(orZero(q.Get("wait")))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "wait: not a duration")
+		return
+	}
+	most, err := strconv.Atoi(orZero(q.Get("max")))
+	if err != nil || most < 0 {
+		fail(w, http.StatusBadRequest, "max: not a number")
+		return
+	}
+	if most == 0 || most > maxEvents {
+		most = maxEvents
+	}
+	if wait > 0 && s.cfg.Log.Last() <= after {
+		ctx, cancel := context.WithTimeout(r.Context(), min(wait, maxWait))
+		err := s.cfg.Log.Wait(ctx, after)
+		cancel()
+		if err != nil && r.Context().Err() != nil {
+			return
+		}
+	}
+	es, err := s.cfg.Log.Events(r.Context(), after, most)
+	if es == nil {
+		es = []monitor.Event{}
+	}
+	next := after
+	if len(es) > 0 {
+		next = es[len(es)-1].Seq
+	}
+	reply(w, EventPage{Events: es, Next: next, Last: s.cfg.Log.Last()}, err)
+}
+
+func (s *Server) history(w http.ResponseWriter, r *http.Request) {
+	v := r.URL.Query()
+	q := monitor.HistoryQuery{Resolver: v.Get("resolver"), Limit: maxIntervals}
+	var err error
+	if q.Name, err = monitor.ParseName(v.Get("name")); err != nil {
+		fail(w, http.StatusBadRequest, "name: "+err.Error())
+		return
+	}
+	if t := v.Get("type"); t != "" {
+		if q.Type, err = monitor.ParseType(t); err != nil {
+			fail(w, http.StatusBadRequest, "type: "+err.Error())
+			return
+		}
+	}
+	for key, to := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if t := v.Get(key); t != "" {
+			if *to, err = time.Parse(time.RFC3339, t); err != nil {
+				fail(w, http.StatusBadRequest, key+": not a time of RFC 3339")
+				return
+			}
+		}
+	}
+	if n := v.Get("limit"); n != "" {
+		if q.Limit, err = strconv.Atoi(n); err != nil || q.Limit < 1 || q.Limit > maxIntervals {
+			fail(w, http.StatusBadRequest, "limit: not a number from 1 to 10000")
+			return
+		}
+	}
+	is, err := s.cfg.Log.History(r.Context(), q)
+	if is == nil {
+		is = []monitor.Interval{}
+	}
+	reply(w, map[string]any{"intervals": is}, err)
+}
+
+func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
+	name, err := monitor.ParseName(r.URL.Query().Get("name"))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "name: "+err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), verifyTime)
+	defer cancel()
+	js, err := s.cfg.Backend.Verify(ctx, name, monitor.Settle(r.URL.Query().Get("whole") == "true"))
+	reply(w, monitor.NewReport(time.Now(), js, nil), err)
+}
+
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
+	what := r.URL.Query().Get("what")
+	if strings.Contains(what, ".") {
+		name, err := monitor.ParseName(what)
+		if err != nil {
+			fail(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		what = name
+	}
+	e, err := s.cfg.Backend.Explain(r.Context(), what)
+	reply(w, e, err)
+}
+
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	st, err := s.cfg.Backend.Status(r.Context())
+	h := HealthPage{Status: "ok", Conditions: st.Health}
+	if err != nil || len(st.Health) > 0 {
+		h.Status = "degraded"
+	}
+	if err == nil && len(st.Health) > 0 {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		json.NewEncoder(w).Encode(h)
+		return
+	}
+	reply(w, h, err)
+}
+
+// EventPage is what /v1/events gives.
+type EventPage struct {
+	Events []monitor.Event `json:"events"`
+	Next   uint64          `json:"next"` // what to ask for after these
+	Last   uint64          `json:"last"` // the newest there is
+}
+
+// HealthPage is what /v1/health gives.
+type HealthPage struct {
+	Status     string                 `json:"status"` // ok, degraded
+	Conditions []monitor.HealthStatus `json:"conditions"`
+}
+
+func orZero(s string) string {
+	if s == "" {
+		return "0"
+	}
+	return s
+}
+
+// reply sends v, or err with the status that fits it.
+func reply(w http.ResponseWriter, v any, err error) {
+	switch {
+	case err == nil:
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(v)
+	case errors.Is(err, monitor.ErrNotWatched), errors.Is(err, monitor.ErrNoAlert):
+		fail(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, monitor.ErrAction):
+		fail(w, http.StatusBadRequest, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		fail(w, http.StatusGatewayTimeout, err.Error())
+	default:
+		fail(w, http.StatusInternalServerError, err.Error())
+	}
+}
+
+func fail(w http.ResponseWriter, status int, what string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]string{"error": what})
+}
