@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/report"
+)
+
+// checkOptions are the flags of check.
+type checkOptions struct {
+	config    string
+	format    string
+	output    string
+	failOn    string
+	timeout   time.Duration
+	noOutside bool
+	verbose   bool
+}
+
+func checkCommand() *cobra.Command {
+	var o checkOptions
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check [NAME...]",
+		Short: "Judge names once, without a daemon",
+		Long: `check makes one round over the watch list, or over the names given, and has every
+answered address prove itself. Where that leaves a doubt it goes on until the doubt
+is settled or the time is up.
+
+Without a configuration it asks this host's resolvers and, over TLS, three public
+operators, who thereby learn the names; --no-outside keeps them out.
+
+Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configuration.`,
+		Example: `  dnstaster check api.partner.example
+  dnstaster check --format json --output report.json --fail-on suspect`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON {
+				o.format = "json"
+			}
+			return check(cmd, args, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.config, "config", configPath(), "configuration file")
+	f.StringVar(&o.format, "format", "text", "text or json")
+	f.StringVar(&o.output, "output", "", "write the report to a file instead of standard output")
+	f.StringVar(&o.failOn, "fail-on", "unknown", "exit 0 below this: never, poisoned, suspect or unknown")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "for everything")
+	f.BoolVar(&o.noOutside, "no-outside", false, "ask nobody but this host's own resolvers")
+	f.BoolVar(&o.verbose, "verbose", false, "log what is done")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// defaultWitnesses are asked by check where nothing is configured.
+var defaultWitnesses = []string{"cloudflare", "google", "quad9"}
+
+func check(cmd *cobra.Command, names []string, o checkOptions) error {
+	if !slices.Contains([]string{"text", "json"}, o.format) {
+		return usage("--format: want text or json, not %q", o.format)
+	}
+	if !slices.Contains([]string{"never", "poisoned", "suspect", "unknown"}, o.failOn) {
+		return usage("--fail-on: want never, poisoned, suspect or unknown, not %q", o.failOn)
+	}
+	c, err := checkConfig(cmd, names, o)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	if o.verbose {
+		log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	mc, err := c.monitorConfig()
+	if err != nil {
+		return exit{exitConfig, err}
+	}
+	mc.Once = true
+	s, err := newSenses(c, mc.Exempt, log)
+	if err != nil {
+		return exit{exitConfig, err}
+	}
+	defer s.Close()
+	fmt.Fprintln(cmd.ErrOrStderr(), whoIsAsked(mc))
+	began := time.Now()
+	r, err := judgeOnce(cmd.Context(), mc, s, log, o.timeout)
+	if err != nil {
+		return err
+	}
+	if err := writeReport(cmd.OutOrStdout(), r, o, time.Since(began)); err != nil {
+		return err
+	}
+	return failOn(r, o.failOn)
+}
+
+// checkConfig gives the configuration cut down to the names asked for.
+func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, error) {
+	c, err := loadConfig(o.config)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config"):
+		c = &config{}
+		c.setDefaults()
+		for _, n := range defaultWitnesses {
+			c.Resolvers = append(c.Resolvers, resolverConfig{Known: n})
+		}
+	case err != nil:
+		return nil, configFailure(err)
+	}
+	if o.noOutside {
+		c.Resolvers = []resolverConfig{{Known: "system"}}
+	}
+	if len(names) == 0 {
+		if len(c.Watches) == 0 {
+			return nil, usage("nothing to check: give a NAME, or watches in %s", o.config)
+		}
+		return c, nil
+	}
+	var chosen []watchConfig
+	for _, n := range names {
+		name, err := monitor.ParseName(n)
+		if err != nil {
+			return nil, usage("%w", err)
+		}
+		i := slices.IndexFunc(c.Watches, func(w watchConfig) bool { return string(w.Name) == name })
+		switch {
+		case slices.ContainsFunc(chosen, func(w watchConfig) bool { return string(w.Name) == name }):
+		case i >= 0:
+			chosen = append(chosen, c.Watches[i])
+		default:
+			chosen = append(chosen, watchConfig{Name: domain(name)})
+		}
+	}
+	c.Watches = chosen
+	return c, nil
+}
+
+// whoIsAsked says who is asked, and who learns the names thereby.
+func whoIsAsked(mc monitor.Config) string {
+	s := "Asking"
+	if mc.System != nil {
+		var own []string
+		if rs, err := mc.System(); err == nil {
+			for _, r := range rs {
+				own = append(own, r.Addr.Addr().String())
+			}
+		}
+		s += " system (" + strings.Join(own, ", ") + ")"
+	}
+	var outside []string
+	for _, r := range mc.References {
+		if !slices.Contains(outside, r.Name) {
+			outside = append(outside, r.Name)
+		}
+	}
+	switch {
+	case len(outside) == 0:
+		return s + " and nobody else."
+	case mc.System != nil:
+		s += " and, over TLS,"
+	}
+	return s + " " + strings.Join(outside, ", ") + ", who thereby learn the names (--no-outside)."
+}
+
+// checksAtOnce bounds the names that are judged at the same time.
+const checksAtOnce = 16
+
+// judgeOnce judges every watch of the configuration and gives the report.
+func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logger, timeout time.Duration) (monitor.Report, error) {
+	m, err := monitor.New(mc, s.asker, s.prover, nil, log)
+	if err != nil {
+		return monitor.Report{}, exit{exitConfig, err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ran := make(chan error, 1)
+	go func() { ran <- m.Run(running) }()
+	defer func() { stop(); <-ran }()
+
+	judged := make([]monitor.Explanation, len(mc.Watches))
+	slots := make(chan struct{}, checksAtOnce)
+	var wg sync.WaitGroup
+	for i, w := range mc.Watches {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			// The plan not having run its course is no failure: what is known
+			// by then is the result, and it says so itself.
+			js, err := m.Verify(ctx, w.Name, monitor.WholePlan)
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				return
+			}
+			e, err := m.Explain(context.WithoutCancel(ctx), w.Name)
+			if err == nil {
+				judged[i] = e
+				judged[i].Judgements = js
+			}
+		})
+	}
+	wg.Wait()
+	var js []monitor.Judgement
+	var alerts []monitor.Alert
+	for _, e := range judged {
+		js = append(js, e.Judgements...)
+		alerts = append(alerts, e.Alerts...)
+	}
+	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return monitor.Report{}, err
+	}
+	r := monitor.NewReport(time.Now(), js, alerts)
+	for _, st := range s.asker.Stats() {
+		r.Stats.Queries += st.Queries
+		for _, n := range st.Answers {
+			r.Stats.Responses += n
+		}
+	}
+	return r, nil
+}
+
+func writeReport(w io.Writer, r monitor.Report, o checkOptions, took time.Duration) (err error) {
+	if o.output != "" {
+		f, err := os.Create(o.output)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		w = f
+	}
+	if o.format == "json" {
+		return report.JSON(w, r)
+	}
+	return report.Text(w, r, took)
+}
+
+// failOn gives the exit status of a report, or none below the given verdict. A
+// broken pin counts as poisoned whatever else is known: the owner has said what
+// is right.
+func failOn(r monitor.Report, least string) error {
+	v := r.Verdict
+	for _, j := range r.Watches {
+		for _, reason := range j.Reasons {
+			if reason.Rule == "pin.violation" && j.Verdict != monitor.Clean {
+				v = monitor.Poisoned
+			}
+		}
+	}
+	if least == "never" || v.Rank() < monitor.Verdict(least).Rank() {
+		return nil
+	}
+	return verdictStatus(v)
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	promconfig "github.com/prometheus/common/config"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dnstaster/dnstaster/control"
+	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/evidence"
+	"github.com/dnstaster/dnstaster/monitor/resolver"
+	"github.com/dnstaster/dnstaster/storage"
+	"github.com/dnstaster/dnstaster/webhook"
+)
+
+// senses are what the monitor asks and proves with.
+type senses struct {
+	asker  *resolver.Asker
+	prover *evidence.Prover
+}
+
+func (s *senses) Close() { s.asker.Close() }
+
+// newSenses makes them from a configuration. allow are addresses that proofs
+// may dial although they lie in special-purpose blocks.
+func newSenses(c *config, allow []netip.Prefix, log *slog.Logger) (*senses, error) {
+	roots, extra, err := c.roots()
+	if err != nil {
+		return nil, err
+	}
+	return &senses{
+		asker: resolver.New(resolver.Config{Roots: roots}, log.With("part", "resolver")),
+		prover: evidence.New(evidence.Config{
+			ExtraRoots: extra, AllowPrefixes: allow,
+		}, log.With("part", "evidence")),
+	}, nil
+}
+
+// roots gives the system's roots with those of tls.roots added, and the latter
+// alone; the pool is nil where nothing is added.
+func (c *config) roots() (*x509.CertPool, []*x509.Certificate, error) {
+	if len(c.TLS.Roots) == 0 {
+		return nil, nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	var extra []*x509.Certificate
+	for _, file := range c.TLS.Roots {
+		text, err := os.ReadFile(c.beside(file))
+		if err != nil {
+			return nil, nil, fmt.Errorf("tls.roots: %w", err)
+		}
+		before := len(extra)
+		for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type != "CERTIFICATE" {
+				continue
+			}
+			cert, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, nil, fmt.Errorf("tls.roots: %s: %w", file, err)
+			}
+			extra = append(extra, cert)
+			pool.AddCert(cert)
+		}
+		if len(extra) == before {
+			return nil, nil, fmt.Errorf("tls.roots: %s holds no certificate in PEM", file)
+		}
+	}
+	return pool, extra, nil
+}
+
+// monitorConfig gives what the monitor needs to know.
+func (c *config) monitorConfig() (monitor.Config, error) {
+	system := &resolver.SystemResolvers{}
+	host, err := os.Hostname()
+	if err != nil {
+		return monitor.Config{}, fmt.Errorf("name of this host: %w", err)
+	}
+	search, err := system.Search()
+	if err != nil {
+		return monitor.Config{}, err
+	}
+	m := monitor.Config{
+		Watches: c.watches(c.inside(search)), Timing: c.timing(), Exempt: prefixes(c.SpecialPurpose.Exempt),
+		Host: host, Labels: c.ExternalLabels,
+	}
+	m.References, m.Twins = c.references()
+	if c.system() {
+		m.System = system.Resolvers
+	}
+	return m, nil
+}
+
+// daemon is everything that runs together.
+type daemon struct {
+	monitor *monitor.Monitor
+	store   *storage.DB
+	senders []*webhook.Sender
+	control *control.Server
+	socket  net.Listener
+	senses  *senses
+	log     *slog.Logger
+}
+
+// newDaemon puts the parts together. Nothing runs before run, but the store is
+// locked and the socket is bound.
+func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *daemon, err error) {
+	d = &daemon{senses: s, log: log}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	d.store, err = storage.Open(storage.Config{
+		Path: c.Storage.Path, Retention: time.Duration(c.Storage.Retention), MaxSize: int64(c.Storage.MaxSize),
+	}, log.With("part", "storage"))
+	if err != nil {
+		return d, err
+	}
+	if d.monitor, err = monitor.New(mc, s.asker, s.prover, d.store, log.With("part", "monitor")); err != nil {
+		return d, err
+	}
+	if d.senders, err = c.senders(d.store, mc, s.asker, log); err != nil {
+		return d, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		control.NewCollector(d.monitor, version()), &partsCollector{d.store, d.senders, s},
+	)
+	d.control = control.New(control.Config{
+		Backend: &backend{d.monitor, d, monitor.ConfigStatus{Path: c.path, Loaded: time.Now()}}, Log: d.store,
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}),
+	}, log.With("part", "control"))
+	d.socket, err = control.Listen(c.Control.Socket, c.Control.Group)
+	return d, err
+}
+
+// run works until ctx ends, and returns nil then.
+func (d *daemon) run(ctx context.Context) error {
+	tasks := map[string]func(context.Context) error{
+		"monitor": d.monitor.Run,
+		"storage": d.store.Run,
+		"control": func(ctx context.Context) error { return d.control.Serve(ctx, d.socket) },
+	}
+	for i, s := range d.senders {
+		tasks[fmt.Sprintf("webhook %d", i)] = s.Run
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for name, task := range tasks {
+		g.Go(func() error {
+			if err := task(ctx); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// close lets go of what newDaemon took.
+func (d *daemon) close() error {
+	var errs []error
+	if d.socket != nil {
+		if err := d.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	d.senses.Close()
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// senders makes one sender for each webhook.
+func (c *config) senders(log webhook.Log, mc monitor.Config, asker *resolver.Asker, logger *slog.Logger) ([]*webhook.Sender, error) {
+	var out []*webhook.Sender
+	var errs []error
+	for _, h := range c.Webhooks {
+		s, err := c.sender(h, log, mc, asker, logger)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("webhook %s: %w", h.Name, err))
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, errors.Join(errs...)
+}
+
+func (c *config) sender(h webhookConfig, log webhook.Log, mc monitor.Config, asker *resolver.Asker, logger *slog.Logger) (*webhook.Sender, error) {
+	logger = logger.With("part", "webhook", "webhook", h.Name)
+	w := webhook.Config{Name: h.Name, Types: h.Events, HTTP: h.HTTP.HTTPClientConfig, Version: version()}
+	if !h.HTTP.set {
+		w.HTTP = promconfig.DefaultHTTPClientConfig
+	}
+	if w.HTTP.ProxyURL.URL == nil {
+		w.HTTP.ProxyFromEnvironment = true
+	}
+	var err error
+	if w.URL, err = webhook.ReadURLFile(c.beside(h.URLFile), logger); err != nil {
+		return nil, err
+	}
+	if h.SecretFile != "" {
+		if w.Secret, err = webhook.ReadSecretFile(c.beside(h.SecretFile), logger); err != nil {
+			return nil, err
+		}
+	}
+	w.Dialer = &webhook.Dialer{Lookups: []webhook.Lookup{lookupSystem, lookupWitnesses(mc.References, asker, c)}}
+	return webhook.New(w, log, logger)
+}
+
+// lookupSystem asks as every other program here does.
+func lookupSystem(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// lookupWitnesses asks the configured witnesses: what this host is told may be
+// a lie, and it is just then that a webhook must get through.
+func lookupWitnesses(refs []monitor.Resolver, asker *resolver.Asker, c *config) webhook.Lookup {
+	return func(ctx context.Context, host string) ([]netip.Addr, error) {
+		name, err := monitor.ParseName(host)
+		if err != nil {
+			return nil, err
+		}
+		if c.inside(nil)(name) {
+			return nil, errors.New("the name is never sent outside")
+		}
+		var errs []error
+		for _, r := range refs {
+			if !r.Encrypted() {
+				continue
+			}
+			var as []netip.Addr
+			for _, t := range []monitor.Type{monitor.TypeA, monitor.TypeAAAA} {
+				q := monitor.Question{Name: name, Type: t}
+				o := asker.Ask(ctx, r, q)
+				if o.Error != "" {
+					errs = append(errs, fmt.Errorf("%s: %s", r.Name, o.Error))
+				}
+				as = append(as, o.Addresses(q)...)
+			}
+			if len(as) > 0 {
+				return as, nil
+			}
+		}
+		return nil, errors.Join(append(errs, errors.New("no witness gives an address"))...)
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/dnstaster/dnstaster/storage"
+	"github.com/dnstaster/dnstaster/webhook"
+)
+
+// partsCollector shows the counters of the parts beside the monitor.
+type partsCollector struct {
+	store   *storage.DB
+	senders []*webhook.Sender
+	senses  *senses
+}
+
+func partDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("dnstaster_"+name, help, labels, nil)
+}
+
+var (
+	descStoreBytes   = partDesc("store_size_bytes", "Size of the store's file.")
+	descStoreUsed    = partDesc("store_used_bytes", "Bytes of it that hold something.")
+	descCommits      = partDesc("store_commits_total", "Commits that are on disk.")
+	descCommitErrors = partDesc("store_commit_errors_total", "Commits that failed.")
+	descCommitTime   = partDesc("store_last_commit_duration_seconds", "Time that the last commit took.")
+	descCommitLast   = partDesc("store_last_commit_timestamp_seconds", "When the last commit was, in seconds since 1970.")
+	descSetAside     = partDesc("store_set_aside_total", "Damaged files that were set aside.")
+	descEvents       = partDesc("events_total", "Events ever committed to the log.")
+	descDelivered    = partDesc("webhook_delivered_total", "Events that the endpoint took.", "webhook")
+	descFailed       = partDesc("webhook_failures_total", "Tries that failed, by what was made of them.", "webhook", "reaction")
+	descDead         = partDesc("webhook_dead_total", "Events that were given up.", "webhook")
+	descPending      = partDesc("webhook_pending", "Events after the endpoint's cursor.", "webhook")
+	descDisabled     = partDesc("webhook_disabled", "1 where the endpoint said 410 Gone.", "webhook")
+	descHookSuccess  = partDesc("webhook_last_success_timestamp_seconds", "When the endpoint last took an event, in seconds since 1970.", "webhook")
+	descIgnored      = partDesc("resolver_ignored_total", "Messages on our sockets that answer no query of ours.", "resolver", "address", "transport")
+	descLateAnswers  = partDesc("resolver_late_total", "Further answers to one query, other than the first.", "resolver", "address", "transport")
+	descConnections  = partDesc("resolver_connections_total", "TCP and TLS connections made.", "resolver", "address", "transport")
+	descHandshakes   = partDesc("proof_outcomes_total", "Handshakes with answered addresses, by outcome.", "outcome")
+)
+
+// Describe sends nothing: endpoints come and go.
+func (p *partsCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect shows the counters as they are.
+func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	st := p.store.Stats()
+	gauge(descStoreBytes, float64(st.FileBytes))
+	gauge(descStoreUsed, float64(st.UsedBytes))
+	counter(descCommits, st.Commits)
+	counter(descCommitErrors, st.CommitErrors)
+	gauge(descCommitTime, st.LastCommitDuration.Seconds())
+	if !st.LastCommit.IsZero() {
+		gauge(descCommitLast, float64(st.LastCommit.UnixMilli())/1000)
+	}
+	counter(descSetAside, st.SetAsides)
+	counter(descEvents, st.LastEvent)
+	for _, s := range p.senders {
+		st := s.Stats()
+		counter(descDelivered, st.Delivered, st.Endpoint)
+		for r, n := range st.Failed {
+			counter(descFailed, n, st.Endpoint, r.String())
+		}
+		counter(descDead, st.Dead, st.Endpoint)
+		gauge(descPending, float64(st.Pending), st.Endpoint)
+		disabled := 0.0
+		if st.Disabled {
+			disabled = 1
+		}
+		gauge(descDisabled, disabled, st.Endpoint)
+		if !st.LastSuccess.IsZero() {
+			gauge(descHookSuccess, float64(st.LastSuccess.UnixMilli())/1000, st.Endpoint)
+		}
+	}
+	for _, r := range p.senses.asker.Stats() {
+		labels := []string{r.Resolver, r.Server.String(), string(r.Transport)}
+		counter(descIgnored, r.Ignored, labels...)
+		counter(descLateAnswers, r.Late, labels...)
+		counter(descConnections, r.Opened, labels...)
+	}
+	for o, n := range p.senses.prover.Stats().Outcomes {
+		counter(descHandshakes, n, string(o))
+	}
+}
