@@ -21,6 +21,12 @@ import (
 // ErrNoDaemon is returned when nobody answers at the socket.
 var ErrNoDaemon = errors.New("no daemon answers")
 
+// Bounds of what a client takes from a daemon that is not well.
+const (
+	answerTime = askTime + 5*time.Second // for an answer that waits for nothing; a daemon in order says so earlier itself
+	maxAnswer  = 64 << 20
+)
+
 // Client asks the daemon. It may be used from many goroutines.
 type Client struct {
 	socket string
@@ -42,7 +48,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Status asks how everything is doing.
 func (c *Client) Status(ctx context.Context) (monitor.Status, error) {
-	return get[monitor.Status](ctx, c, "/v1/status", nil)
+	return get[monitor.Status](ctx, c, answerTime, "/v1/status", nil)
 }
 
 // Alerts asks for open alerts, or all that are remembered; the newest first.
@@ -51,7 +57,7 @@ func (c *Client) Alerts(ctx context.Context, all bool) ([]monitor.Alert, error) 
 	if all {
 		q.Set("state", "all")
 	}
-	page, err := get[struct{ Alerts []monitor.Alert }](ctx, c, "/v1/alerts", q)
+	page, err := get[struct{ Alerts []monitor.Alert }](ctx, c, answerTime, "/v1/alerts", q)
 	return page.Alerts, err
 }
 
@@ -61,6 +67,8 @@ func (c *Client) Act(ctx context.Context, id string, a monitor.Action, n monitor
 	if err != nil {
 		return monitor.Alert{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://dnstaster/v1/alerts/"+url.PathEscape(id)+"/"+url.PathEscape(string(a)), bytes.NewReader(body))
 	if err != nil {
 		return monitor.Alert{}, err
@@ -70,7 +78,7 @@ func (c *Client) Act(ctx context.Context, id string, a monitor.Action, n monitor
 
 // Events asks for the events after one, waiting at most wait for the first.
 func (c *Client) Events(ctx context.Context, after uint64, wait time.Duration) (EventPage, error) {
-	return get[EventPage](ctx, c, "/v1/events", url.Values{"after": {strconv.FormatUint(after, 10)}, "wait": {wait.String()}})
+	return get[EventPage](ctx, c, answerTime+min(max(wait, 0), maxWait), "/v1/events", url.Values{"after": {strconv.FormatUint(after, 10)}, "wait": {wait.String()}})
 }
 
 // History asks what each resolver answered.
@@ -91,21 +99,23 @@ func (c *Client) History(ctx context.Context, q monitor.HistoryQuery) ([]monitor
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
-	page, err := get[struct{ Intervals []monitor.Interval }](ctx, c, "/v1/history", v)
+	page, err := get[struct{ Intervals []monitor.Interval }](ctx, c, answerTime, "/v1/history", v)
 	return page.Intervals, err
 }
 
 // Verify asks for a fresh verdict on a watched name.
 func (c *Client) Verify(ctx context.Context, name string, settle monitor.Settle) (monitor.Report, error) {
-	return get[monitor.Report](ctx, c, "/v1/verify", url.Values{"name": {name}, "whole": {strconv.FormatBool(bool(settle))}})
+	return get[monitor.Report](ctx, c, answerTime+verifyTime, "/v1/verify", url.Values{"name": {name}, "whole": {strconv.FormatBool(bool(settle))}})
 }
 
 // Explain asks for every reason and fact about a name or an alert.
 func (c *Client) Explain(ctx context.Context, what string) (monitor.Explanation, error) {
-	return get[monitor.Explanation](ctx, c, "/v1/explain", url.Values{"what": {what}})
+	return get[monitor.Explanation](ctx, c, answerTime, "/v1/explain", url.Values{"what": {what}})
 }
 
-func get[T any](ctx context.Context, c *Client, path string, q url.Values) (T, error) {
+func get[T any](ctx context.Context, c *Client, within time.Duration, path string, q url.Values) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	u := "http://dnstaster" + path
 	if len(q) > 0 {
 		u += "?" + q.Encode()
@@ -126,9 +136,12 @@ func do[T any](c *Client, req *http.Request) (v T, err error) {
 		return v, c.explain(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return v, c.explain(err)
+	}
+	if len(body) > maxAnswer {
+		return v, fmt.Errorf("%s: the daemon says more than %d MiB", c.socket, maxAnswer>>20)
 	}
 	if resp.StatusCode != http.StatusOK {
 		var e struct{ Error string }
@@ -138,7 +151,7 @@ func do[T any](c *Client, req *http.Request) (v T, err error) {
 		return v, &Error{Status: resp.StatusCode, Text: e.Error}
 	}
 	if err := json.Unmarshal(body, &v); err != nil {
-		return v, fmt.Errorf("read what the daemon says: %w", err)
+		return v, fmt.Errorf("%s: read what the daemon says: %w", c.socket, err)
 	}
 	return v, nil
 }
@@ -150,6 +163,12 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%s: permission denied: join the group of the socket (usermod -aG dnstaster USER) and log in again", c.socket)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: %w: is it running? (systemctl status dnstaster, or dnstaster run)", c.socket, ErrNoDaemon)
+	case errors.Is(err, syscall.EAGAIN): // as many calls wait as the kernel lets wait
+		return fmt.Errorf("%s: %w: it is stuck and takes no more calls", c.socket, ErrNoDaemon)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: the daemon hung up: %w", c.socket, io.EOF)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: the daemon does not answer in time: %w", c.socket, context.DeadlineExceeded)
 	}
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -12,12 +12,22 @@ import (
 	"time"
 )
 
+// maxPath is what the address of a socket has room for (unix(7)), without the
+// zero at its end.
+const maxPath = 107
+
 // Listen opens the control socket at path, for its owner and a group. A socket
-// that nobody answers at is what a crash left behind, and is replaced; one that
-// is answered at belongs to another daemon, and is an error. Between that look
+// that refuses calls is what a crash left behind, and is replaced; every other
+// one belongs to another daemon, if a stuck one, and is an error. Between that look
 // and the replacement another daemon could start: the store's lock is what
 // keeps two from working at once.
 func Listen(path, group string) (net.Listener, error) {
+	switch {
+	case path == "" || path[0] == '@':
+		return nil, fmt.Errorf("control socket %q: want a path: abstract sockets are open to everybody", path)
+	case len(path) > maxPath:
+		return nil, fmt.Errorf("control socket %s: the path has %d bytes, and there is room for %d", path, len(path), maxPath)
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -29,9 +39,14 @@ func Listen(path, group string) (net.Listener, error) {
 	case info.Mode().Type() != os.ModeSocket:
 		return nil, fmt.Errorf("control socket %s: there is a file that is not a socket", path)
 	default:
-		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
 			c.Close()
 			return nil, fmt.Errorf("control socket %s: another daemon answers there", path)
+		}
+		// One that is too busy to take the call is alive all the same.
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, fmt.Errorf("control socket %s: it may belong to another daemon: %w", path, err)
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("control socket: remove what a crash left: %w", err)

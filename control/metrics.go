@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,10 +55,10 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 // Collect takes one snapshot and shows it.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, valid(labels)...)
 	}
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), valid(labels)...)
 	}
 	gauge(descBuild, 1, c.version, runtime.Version())
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
@@ -111,6 +112,15 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descResolver, flag(r.OK), labels...)
 		gauge(descRTT, time.Duration(r.RTT).Seconds(), labels...)
 	}
+}
+
+// valid puts labels right that are not UTF-8, which a metric must not carry:
+// the zone of an address in resolv.conf may be any bytes.
+func valid(labels []string) []string {
+	for i, l := range labels {
+		labels[i] = strings.ToValidUTF8(l, "\uFFFD")
+	}
+	return labels
 }
 
 func flag(b bool) float64 {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,36 +44,35 @@ type Config struct {
 type Server struct {
 	cfg  Config
 	log  *slog.Logger
+	mux  *http.ServeMux
 	http *http.Server
 }
 
-// Bounds of one request.
+// Bounds of what one request may ask for.
 const (
-	maxWait       = time.Minute // of /v1/events
-	verifyTime    = 2 * time.Minute
-	maxEvents     = 1000
-	maxIntervals  = 10_000
-	maxBody       = 64 << 10
-	headerTimeout = 5 * time.Second
+	askTime      = 10 * time.Second // for the core, or the log, to answer
+	verifyTime   = 2 * time.Minute
+	maxWait      = time.Minute // of /v1/events
+	maxEvents    = 1000
+	maxIntervals = 10_000
 )
 
 // New makes a server; Serve starts it.
 func New(cfg Config, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, log: log}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("GET /v1/alerts", s.alerts)
-	mux.HandleFunc("POST /v1/alerts/{id}/{action}", s.act)
-	mux.HandleFunc("GET /v1/events", s.events)
-	mux.HandleFunc("GET /v1/history", s.history)
-	mux.HandleFunc("GET /v1/verify", s.verify)
-	mux.HandleFunc("GET /v1/explain", s.explain)
-	mux.HandleFunc("GET /v1/health", s.health)
+	s := &Server{cfg: cfg, log: log, mux: http.NewServeMux()}
+	s.mux.HandleFunc("GET /v1/status", within(askTime, s.status))
+	s.mux.HandleFunc("GET /v1/alerts", within(askTime, s.alerts))
+	s.mux.HandleFunc("POST /v1/alerts/{id}/{action}", within(askTime, s.act))
+	s.mux.HandleFunc("GET /v1/events", within(askTime+maxWait, s.events))
+	s.mux.HandleFunc("GET /v1/history", within(askTime, s.history))
+	s.mux.HandleFunc("GET /v1/verify", within(verifyTime, s.verify))
+	s.mux.HandleFunc("GET /v1/explain", within(askTime, s.explain))
+	s.mux.HandleFunc("GET /v1/health", within(askTime, s.health))
 	if cfg.Metrics != nil {
-		mux.Handle("GET /metrics", cfg.Metrics)
+		s.mux.Handle("GET /metrics", cfg.Metrics)
 	}
 	s.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: 16 << 10, IdleTimeout: 2 * time.Minute,
+		Handler: s, ReadTimeout: requestTime, MaxHeaderBytes: 16 << 10, IdleTimeout: 2 * time.Minute,
 		ConnContext: withPeer, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -95,6 +94,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	})
 	err := s.http.Serve(l)
 	if stop() || !errors.Is(err, http.ErrServerClosed) {
+		s.http.Close()
 		return err
 	}
 	<-stopped
@@ -118,13 +118,26 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, uid)
 }
 
+// peer gives the user id of whoever asks, -1 where the kernel did not say.
+func peer(ctx context.Context) int {
+	if uid, ok := ctx.Value(peerKey{}).(int); ok {
+		return uid
+	}
+	return -1
+}
+
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	st, err := s.cfg.Backend.Status(r.Context())
 	reply(w, st, err)
 }
 
 func (s *Server) alerts(w http.ResponseWriter, r *http.Request) {
-	all := r.URL.Query().Get("state") == "all"
+	state := r.URL.Query().Get("state")
+	all := state == "all"
+	if !all && state != "open" && state != "" {
+		fail(w, http.StatusBadRequest, "state: neither open nor all")
+		return
+	}
 	since := time.Now()
 	if all {
 		since = time.Time{}
@@ -141,28 +154,28 @@ func (s *Server) alerts(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	var n monitor.Note
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&n); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&n); err != nil {
 		fail(w, http.StatusBadRequest, "body: "+err.Error())
 		return
 	}
-	n.UID, _ = r.Context().Value(peerKey{}).(int)
+	n.UID = peer(r.Context())
 	a, err := s.cfg.Backend.Act(r.Context(), r.PathValue("id"), monitor.Action(r.PathValue("action")), n)
 	reply(w, a, err)
 }
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	after, err := strconv.ParseUint(orZero(q.Get("after")), 10, 64)
+	after, err := strconv.ParseUint(cmp.Or(q.Get("after"), "0"), 10, 64)
 	if err != nil {
 		fail(w, http.StatusBadRequest, "after: not a number")
 		return
 	}
-	wait, err := time.ParseDuration(orZero(q.Get("wait")))
+	wait, err := time.ParseDuration(cmp.Or(q.Get("wait"), "0"))
 	if err != nil {
 		fail(w, http.StatusBadRequest, "wait: not a duration")
 		return
 	}
-	most, err := strconv.Atoi(orZero(q.Get("max")))
+	most, err := strconv.Atoi(cmp.Or(q.Get("max"), "0"))
 	if err != nil || most < 0 {
 		fail(w, http.StatusBadRequest, "max: not a number")
 		return
@@ -175,6 +188,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		err := s.cfg.Log.Wait(ctx, after)
 		cancel()
 		if err != nil && r.Context().Err() != nil {
+			reply(w, nil, r.Context().Err())
 			return
 		}
 	}
@@ -230,39 +244,13 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "name: "+err.Error())
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), verifyTime)
-	defer cancel()
-	js, err := s.cfg.Backend.Verify(ctx, name, monitor.Settle(r.URL.Query().Get("whole") == "true"))
-	reply(w, monitor.NewReport(time.Now(), js, nil), err)
-}
-
-func (s *Server) explain(w http.ResponseWriter, r *http.Request) {
-	what := r.URL.Query().Get("what")
-	if strings.Contains(what, ".") {
-		name, err := monitor.ParseName(what)
-		if err != nil {
-			fail(w, http.StatusBadRequest, err.Error())
-			return
-		}
-		what = name
-	}
-	e, err := s.cfg.Backend.Explain(r.Context(), what)
-	reply(w, e, err)
-}
-
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	st, err := s.cfg.Backend.Status(r.Context())
-	h := HealthPage{Status: "ok", Conditions: st.Health}
-	if err != nil || len(st.Health) > 0 {
-		h.Status = "degraded"
-	}
-	if err == nil && len(st.Health) > 0 {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		json.NewEncoder(w).Encode(h)
+	whole, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("whole"), "false"))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "whole: neither true nor false")
 		return
 	}
-	reply(w, h, err)
+	js, err := s.cfg.Backend.Verify(r.Context(), name, monitor.Settle(whole))
+	reply(w, monitor.NewReport(time.Now(), js, nil), err)
 }
 
 // EventPage is what /v1/events gives.
@@ -270,40 +258,4 @@ type EventPage struct {
 	Events []monitor.Event `json:"events"`
 	Next   uint64          `json:"next"` // what to ask for after these
 	Last   uint64          `json:"last"` // the newest there is
-}
-
-// HealthPage is what /v1/health gives.
-type HealthPage struct {
-	Status     string                 `json:"status"` // ok, degraded
-	Conditions []monitor.HealthStatus `json:"conditions"`
-}
-
-func orZero(s string) string {
-	if s == "" {
-		return "0"
-	}
-	return s
-}
-
-// reply sends v, or err with the status that fits it.
-func reply(w http.ResponseWriter, v any, err error) {
-	switch {
-	case err == nil:
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(v)
-	case errors.Is(err, monitor.ErrNotWatched), errors.Is(err, monitor.ErrNoAlert):
-		fail(w, http.StatusNotFound, err.Error())
-	case errors.Is(err, monitor.ErrAction):
-		fail(w, http.StatusBadRequest, err.Error())
-	case errors.Is(err, context.DeadlineExceeded):
-		fail(w, http.StatusGatewayTimeout, err.Error())
-	default:
-		fail(w, http.StatusInternalServerError, err.Error())
-	}
-}
-
-func fail(w http.ResponseWriter, status int, what string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]string{"error": what})
 }
