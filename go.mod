@@ -7,6 +7,7 @@ require (
 	github.com/coreos/go-systemd/v22 v22.7.0 // readiness, told to systemd
 	github.com/goccy/go-yaml v1.19.2 // configuration, with the place of each error
 	github.com/google/go-cmp v0.7.0 // tests: what differs
+	github.com/google/gopacket v1.1.19 // packets, from network to transport layer
 	github.com/miekg/dns v1.1.73 // DNS messages
 	github.com/oklog/ulid/v2 v2.1.2 // ids of alerts, in order of time
 	github.com/prometheus/client_golang v1.25.0 // metrics

@@ -1,0 +1,17 @@
+// Package capture overhears DNS. It reads packets from this host's interfaces
+// or from capture files, pairs every query with all responses that claim to
+// answer it, and hands what is worth judging to the monitor as samples.
+//
+// # Basics
+//
+// A Source gives frames, one after the other: Live from a ring shared with the
+// kernel, Reader from a pcap or pcapng file. Everything behind a Source is the
+// same for both and takes its time from the frames, so that a file gives what
+// the wire gave. A Matcher owns the table of open transactions and is used by
+// one goroutine.
+//
+// # Caveats
+//
+// The data of a Frame is valid until the next call of Next. Nothing here sends
+// a packet.
+package capture

@@ -1,0 +1,37 @@
+package capture
+
+import "sync/atomic"
+
+// counters are what a Matcher counts.
+type counters struct {
+	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
+	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
+	shortened, blind, refused                                         atomic.Uint64
+}
+
+// Stats are totals since the start.
+type Stats struct {
+	Packets      uint64 // frames taken in
+	Queries      uint64 // with retransmits
+	Responses    uint64
+	Transactions uint64 // distinct queries
+	Undecodable  uint64 // frames that claim to be DNS and cannot be read
+	Fragments    uint64 // of datagrams, not looked into
+	Duplicates   uint64 // frames seen at a second interface
+	Unsolicited  uint64 // responses without a query
+	Mismatched   uint64 // responses whose question is not the query's
+	Forgotten    uint64 // packets that left memory before they were needed
+	Shortened    uint64 // transactions that had to end early, for want of room
+	Blind        uint64 // those that had to within a second
+	Refused      uint64 // those of a client that already holds an eighth of the table
+}
+
+// Stats gives the totals. It may be called from any goroutine.
+func (m *Matcher) Stats() Stats {
+	return Stats{
+		Packets: m.packets.Load(), Queries: m.queries.Load(), Responses: m.responses.Load(),
+		Transactions: m.transactions.Load(), Undecodable: m.undecodable.Load(), Fragments: m.fragments.Load(),
+		Duplicates: m.duplicates.Load(), Unsolicited: m.unsolicited.Load(), Mismatched: m.mismatched.Load(),
+		Forgotten: m.forgotten.Load(), Shortened: m.shortened.Load(), Blind: m.blind.Load(), Refused: m.refused.Load(),
+	}
+}
