@@ -39,8 +39,8 @@ type Exposure struct {
 	Until       *time.Time `json:"until"`         // when the last such answer leaves every cache; null while it goes on
 	SecretNames []string   `json:"secret_names"`
 	Leak        Leak       `json:"leak"`
-	Clients     []string   `json:"clients,omitempty"`
-	Units       []string   `json:"units,omitempty"`
+	Clients     []string   `json:"clients"`
+	Units       []string   `json:"units"`
 }
 
 // Transaction is one query on the wire with the frames that belong to it.
@@ -82,7 +82,7 @@ type Alert struct {
 	Against      []string          `json:"against"`
 	WouldChange  string            `json:"would_change"`
 	Evidence     []Evidence        `json:"evidence"`
-	Transactions []Transaction     `json:"transactions,omitempty"`
+	Transactions []Transaction     `json:"transactions"`
 	Exposure     Exposure          `json:"exposure"`
 	Guidance     []string          `json:"guidance"`
 	RunbookURL   string            `json:"runbook_url"`
@@ -112,7 +112,9 @@ func (a Alert) MarshalJSON() ([]byte, error) {
 	f := alertFields(a)
 	f.Expected, f.Observed, f.Against = list(f.Expected), list(f.Observed), list(f.Against)
 	f.Reasons, f.Evidence, f.Guidance, f.References = list(f.Reasons), list(f.Evidence), list(f.Guidance), list(f.References)
+	f.Transactions = list(f.Transactions)
 	f.Exposure.SecretNames = list(f.Exposure.SecretNames)
+	f.Exposure.Clients, f.Exposure.Units = list(f.Exposure.Clients), list(f.Exposure.Units)
 	if f.Labels == nil {
 		f.Labels = map[string]string{}
 	}

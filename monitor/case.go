@@ -30,6 +30,7 @@ type view struct {
 	groups  []string                // witness groups that answered healthily
 	classes map[netip.Addr]classified
 	first   map[netip.Addr]time.Time // first seen in this case
+	clashes []overheard              // answers on the wire that contradict each other, by transaction, oldest first
 }
 
 // answer is an observation with what it says worked out once.
@@ -55,11 +56,7 @@ func newView(c *Case) *view {
 		v.at = c.Samples[len(c.Samples)-1].At
 	}
 	for i, s := range c.Samples {
-		for _, o := range s.Answers {
-			if o.At.IsZero() {
-				o.At = s.At
-			}
-			a := &answer{Observation: o, canon: o.Canon(c.Question), addrs: o.Addresses(c.Question)}
+		for _, a := range v.answersIn(s) {
 			v.all = append(v.all, a)
 			if i == len(c.Samples)-1 {
 				v.now = append(v.now, a)
@@ -104,6 +101,29 @@ func newView(c *Case) *view {
 	}
 	slices.Sort(v.groups)
 	return v
+}
+
+// answersIn gives the answers of a sample that count: all of a round, and of an
+// overheard query the one that was accepted.
+func (v *view) answersIn(s Sample) []*answer {
+	if s.Via == Wire {
+		if a, ok := v.harken(s); ok {
+			return []*answer{a}
+		}
+		return nil
+	}
+	var as []*answer
+	for _, o := range s.Answers {
+		as = append(as, v.answer(o, s.At))
+	}
+	return as
+}
+
+func (v *view) answer(o Observation, at time.Time) *answer {
+	if o.At.IsZero() {
+		o.At = at
+	}
+	return &answer{Observation: o, canon: o.Canon(v.Question), addrs: o.Addresses(v.Question)}
 }
 
 // votes reports whether o is a witness's healthy statement. What a filtering
@@ -159,6 +179,18 @@ func (v *view) worst(o *answer) Class {
 		}
 	}
 	return w
+}
+
+// worstOf gives the address of o, a suspicious answer, that makes it so: a
+// forged record may stand behind good ones, which nobody is accused of.
+func (v *view) worstOf(o *answer) netip.Addr {
+	w := v.worst(o)
+	for _, a := range o.addrs {
+		if c, _ := v.class(a); c == w {
+			return a
+		}
+	}
+	return netip.Addr{}
 }
 
 // best gives the best class among the addresses of o; ProvenBad for none.

@@ -29,7 +29,9 @@ var conditions = []condition{
 		code: "no_local_resolver", title: "This host's resolvers do not answer", severity: "critical", after: time.Minute,
 		text: "Nothing can be judged, and applications resolve nothing either. Look at the link and at resolv.conf.",
 		holds: func(m *Monitor, _ time.Time) bool {
-			return m.silentRole(func(p *peer) bool { return p.Role == Local && slices.Contains(m.current, p.Resolver) })
+			return m.silentRole(func(p *peer) bool {
+				return p.Role == Local && slices.ContainsFunc(m.current, func(r Resolver) bool { return r.String() == p.Resolver })
+			})
 		},
 	},
 	{
@@ -120,10 +122,7 @@ func (m *Monitor) healthStatus() []HealthStatus {
 // noteSystem keeps in mind which resolvers are this host's, and logs, once,
 // that they cannot be read.
 func (m *Monitor) noteSystem(rs []Resolver, err error) {
-	m.current = m.current[:0]
-	for _, r := range rs {
-		m.current = append(m.current, r.String())
-	}
+	m.current = rs
 	if err != nil && (m.systemErr == nil || m.systemErr.Error() != err.Error()) {
 		m.log.Warn("this host's resolvers cannot be read", "err", err)
 	}

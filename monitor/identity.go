@@ -43,6 +43,11 @@ func (v *view) classify(a netip.Addr) (Class, string) {
 		}
 		return ProvenBad, "outside expect.addresses"
 	}
+	// Declared as right, whatever CA the inside of the network has; a pinned key
+	// is a stricter declaration.
+	if v.Watch.Expect.Private == PrivateAllow && privateAddress(a) && len(v.Watch.TLS.Pins) == 0 {
+		return Verified, "private, and expect.private allows it"
+	}
 	if c, why, ok := v.classifyProofs(a); ok {
 		return c, why
 	}

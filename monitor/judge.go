@@ -27,6 +27,10 @@ type Accusation struct {
 	Count       int       // observations of it
 	Leak        Leak
 	Pending     bool // more of the same would raise it
+	Harmless    bool // forged, but the answer that was accepted is good
+	Settled     bool // every address in question had its chance to prove itself
+
+	Transactions []Transaction // on the wire that show it, oldest first
 }
 
 // Ruling is a judgement with what the monitor needs to act on it.
@@ -178,6 +182,9 @@ func (v *view) weigh(a *Accusation) {
 		a.Confidence = Suspected
 	}
 
+	if v.injected(a) {
+		return
+	}
 	lying := len(v.liars()) >= uniformGroups || split
 	special := has("div.special_purpose", medium)
 	switch {
@@ -214,8 +221,21 @@ func (v *view) measure(a *Accusation) {
 		}
 		a.Last, a.TTL, a.Count = o.At, max(a.TTL, o.TTL(v.Question)), a.Count+1
 	}
+	if a.Kind == PathInjection || a.Kind == AttackAttempt {
+		var first, last time.Time
+		a.Transactions, first, last = v.transactions(v.heard())
+		if a.First.IsZero() || first.Before(a.First) {
+			a.First = first
+		}
+		if last.After(a.Last) {
+			a.Last = last
+		}
+		a.Count = max(a.Count, len(v.heard()))
+	}
 	a.Leak = LeakUnchecked
 	switch {
+	case a.Harmless:
+		a.Leak = LeakNo
 	case !a.Local:
 		a.Leak = LeakNo // no application of this host asks there
 	case v.Watch.TLS.Off:
@@ -273,6 +293,13 @@ func (v *view) toProve(r *Ruling) {
 				add(&r.Suspects, a)
 			case o.Role == Local && v.dueProof(a, c):
 				add(&r.Unproven, a)
+			}
+		}
+	}
+	for _, c := range v.heard() {
+		for _, a := range slices.Concat(c.accepted.addrs, c.denied.addrs) {
+			if cl, _ := v.class(a); cl.Suspicious() && (cl != Special || privateAddress(a)) || cl == Kin {
+				add(&r.Suspects, a)
 			}
 		}
 	}
@@ -353,7 +380,7 @@ func (v *view) decide(r *Ruling) {
 		}
 		best, worst, seen = min(best, s), max(worst, s), true
 	}
-	if own != nil && own.Confidence > Unsuspected {
+	if own != nil && own.Confidence > Unsuspected && !own.Harmless {
 		r.Kind, r.Confidence, r.Attribution, r.Resolver, r.Score = own.Kind, own.Confidence, own.Attribution, own.Resolver, own.Score
 		for _, a := range own.Observed {
 			r.Observed = append(r.Observed, a.String())
@@ -361,7 +388,7 @@ func (v *view) decide(r *Ruling) {
 		switch {
 		case own.Kind == Rebinding:
 			r.Verdict, r.Cause = Unknown, CauseNoProof
-		case own.Confidence == Confirmed:
+		case own.Confidence == Confirmed && own.Content:
 			r.Verdict = Poisoned
 		default:
 			r.Verdict = Suspicious
@@ -426,8 +453,9 @@ func (v *view) explain(r *Ruling) {
 		r.WouldChange = wouldChange(r.Kind, r.Observed, strings.TrimSuffix(v.Question.Name, "."))
 	case Unknown:
 		r.WouldChange = r.Cure
-		if len(r.Reasons) == 0 {
-			r.Reasons = append(r.Reasons, v.unknownFacts()...)
+		// That an address is not known says little; what was tried says more.
+		if facts := v.unknownFacts(); len(facts) > 0 && !slices.ContainsFunc(r.Reasons, func(r Reason) bool { return r.Weight > 0 }) {
+			r.Reasons = facts
 		}
 	}
 }
@@ -537,7 +565,8 @@ func (v *view) unknownFacts() []Reason {
 			}
 		}
 		if s := v.stands(o); s == unwitnessed || s == denied {
-			rs = append(rs, Reason{Rule: "div.denial", Fact: fmt.Sprintf("%s denies the record; %d witnesses give it, %d were heard", o.Label(), len(v.given), len(v.groups))})
+			_, give := v.denials()
+			rs = append(rs, Reason{Rule: "div.denial", Fact: fmt.Sprintf("%s denies the record; of %d witnesses heard, %d give it", o.Label(), len(v.groups), give)})
 		}
 	}
 	return rs

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type life struct {
 	alert Alert
 	types map[Type]*recovery
 	quiet time.Time // it does not call again before
+	most  int       // transactions that the alert carries; 0 for all
+	noted time.Time // of the newest transaction counted
 }
 
 // recovery is how far one type of the name is from being good again.
@@ -43,8 +46,10 @@ type recovery struct {
 // and whether a pin is broken, weighs most.
 func severity(a Accusation) Severity {
 	switch {
-	case a.Kind == Rebinding:
+	case a.Kind == Rebinding, a.Kind == AttackAttempt && a.Confidence == Suspected:
 		return Medium
+	case a.Kind == AttackAttempt:
+		return High
 	case a.Kind == AuthorityHijack && !(a.Pinned && a.Confidence == Confirmed):
 		return High
 	case !a.Local && a.Kind != AuthorityHijack:
@@ -71,10 +76,7 @@ func alertKey(name string, a Accusation) string {
 
 // groupKey tells receivers which alerts of a fleet belong together.
 func groupKey(a Accusation, name string) string {
-	where := a.Resolver
-	if i := strings.LastIndexByte(where, ' '); i >= 0 {
-		where = where[i+1:]
-	}
+	where := server(a.Resolver)
 	if a.Kind == AuthorityHijack {
 		where = "authority"
 	}
@@ -86,10 +88,19 @@ func groupKey(a Accusation, name string) string {
 // only odd stays a verdict that status shows, and calls nobody.
 func mayOpen(a Accusation, concluded bool) (Transition, bool) {
 	switch {
+	case a.Kind == AttackAttempt || a.Kind == PathInjection && a.Confidence < Confirmed:
+		// Two answers to one query are a fact. It waits only for what tells which
+		// of them is false.
+		if a.Settled || concluded {
+			return FirstSeen, true
+		}
+		return NotYetProven, false
 	case a.Confidence == Confirmed:
 		return FirstSeen, true
 	case !concluded:
 		return NotYetProven, false
+	case a.Kind == Rebinding && !slices.ContainsFunc(a.Observed, func(a netip.Addr) bool { return !sink(a) }):
+		return NothingToClaim, false // blocked by a policy, most likely (detection CE-7): unknown, and calls nobody
 	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding):
 		return FirstSeen, true
 	}
@@ -112,7 +123,8 @@ func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
 	l.alert.Count = max(old.Count+1, a.Count)
 	// What was once proven stays proven: a score that falls since evidence grew
 	// old takes nothing back. Only the clock of resolution does.
-	if a.Confidence >= old.Confidence || was {
+	if was || first || outranks(a, old) && (r.Type == old.Type || a.Confidence > old.Confidence) {
+		l.alert.Type = r.Type
 		l.alert.Kind, l.alert.Attribution, l.alert.Confidence = a.Kind, a.Attribution, a.Confidence
 		l.alert.Severity = severity(a)
 		if !was && !first {
@@ -127,6 +139,9 @@ func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
 		l.alert.Exposure.Leak = a.Leak
 	}
 	l.alert.Verdict = r.Verdict
+	if len(a.Transactions) > 0 {
+		l.alert.Count = max(1, old.Count+l.note(a.Transactions))
+	}
 	if l.alert.Exposure.From.IsZero() || was {
 		l.alert.Exposure.From = a.First
 	}
@@ -147,6 +162,41 @@ func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
 	}
 	return SeenAgain
 }
+
+// outranks reports whether an accusation says more than the alert does so far.
+// An attempt says less than anything else: somebody is at it, but without effect.
+func outranks(a Accusation, old Alert) bool {
+	if attempt := a.Kind == AttackAttempt; old.Kind != "" && attempt != (old.Kind == AttackAttempt) {
+		return !attempt
+	}
+	return a.Confidence >= old.Confidence
+}
+
+// note adds transactions to the alert, of which the first ones are kept, and
+// gives how many are new.
+func (l *life) note(ts []Transaction) (fresh int) {
+	newest := l.noted
+	for _, t := range ts {
+		if t.Time.After(l.noted) {
+			fresh++
+		}
+		if t.Time.After(newest) {
+			newest = t.Time
+		}
+		i := slices.IndexFunc(l.alert.Transactions, t.Same)
+		switch {
+		case i >= 0:
+			l.alert.Transactions[i] = t
+		case l.most == 0 || len(l.alert.Transactions) < l.most:
+			l.alert.Transactions = append(slices.Clip(l.alert.Transactions), t)
+		}
+	}
+	l.noted = newest
+	return fresh
+}
+
+// maxTransactions bounds what an alert of the daemon carries.
+const maxTransactions = 32
 
 // fine takes in that the voice was good at r. The alert is resolved when every
 // type of the name has been good for several rounds, and long enough for the
@@ -183,7 +233,7 @@ func (l *life) until() time.Time {
 
 // revive goes on with an alert that was read from the store.
 func revive(a Alert, t Timing) *life {
-	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}}
+	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}, most: maxTransactions}
 	if a.ResolvedAt != nil {
 		l.quiet = a.ResolvedAt.Add(t.FlapQuiet)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type Monitor struct {
 	done    chan struct{} // closed when Run has ended
 	asks    chan struct{} // a slot for each question under way
 	workers sync.WaitGroup
+	dropped atomic.Uint64 // samples offered that found no room
 
 	// What follows belongs to the goroutine of Run.
 	subjects  map[string]*subject
@@ -37,7 +39,7 @@ type Monitor struct {
 	writing   *Batch // the batch that is being committed
 	storeErr  error
 	systemErr error
-	current   []string // labels of this host's resolvers
+	current   []Resolver // this host's, when last looked at
 	lastBeat  time.Time
 	started   time.Time
 	ctx       context.Context // of Run, for the work it starts
@@ -45,6 +47,7 @@ type Monitor struct {
 	health    health
 	proofs    proofQueue
 	peers     map[string]*peer
+	wakes     bucket // of all names
 }
 
 // Counts are totals since the start.
@@ -55,6 +58,10 @@ type Counts struct {
 	Dropped     uint64                `json:"dropped"` // samples offered that found no room
 	Cases       uint64                `json:"cases"`   // opened
 	Proofs      uint64                `json:"proofs"`
+	Overheard   uint64                `json:"overheard"` // samples from the wire, of watched names
+	Conflicts   uint64                `json:"conflicts"` // of those, with answers that contradict each other
+	Strangers   uint64                `json:"strangers"` // contradictions about names that are not watched
+	Unheeded    uint64                `json:"unheeded"`  // of watched names, for which no question was to spare
 	Transitions map[Transition]uint64 `json:"transitions"`
 }
 
@@ -188,7 +195,7 @@ func (m *Monitor) Submit(ctx context.Context, s Sample) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-m.done:
-		return errStopped
+		return ErrStopped
 	}
 }
 
@@ -199,11 +206,13 @@ func (m *Monitor) Offer(s Sample) bool {
 	case m.samples <- s:
 		return true
 	default:
+		m.dropped.Add(1)
 		return false
 	}
 }
 
-var errStopped = errors.New("the monitor has stopped")
+// ErrStopped is returned once Run has ended.
+var ErrStopped = errors.New("the monitor has stopped")
 
 // do runs f on the goroutine of Run and waits for it.
 func (m *Monitor) do(ctx context.Context, f func()) error {
@@ -213,7 +222,7 @@ func (m *Monitor) do(ctx context.Context, f func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-m.done:
-		return errStopped
+		return ErrStopped
 	}
 	<-ran
 	return nil
@@ -286,6 +295,9 @@ func merge(a, b Batch) Batch {
 	a.Alerts = append(slices.DeleteFunc(a.Alerts, func(x Alert) bool {
 		return slices.ContainsFunc(b.Alerts, func(y Alert) bool { return x.ID == y.ID })
 	}), b.Alerts...)
+	a.Proofs = append(slices.DeleteFunc(a.Proofs, func(x Proofs) bool {
+		return slices.ContainsFunc(b.Proofs, func(y Proofs) bool { return x.Alert == y.Alert })
+	}), b.Proofs...)
 	a.Events = append(a.Events, b.Events...)
 	if over := len(a.Intervals) - maxUnwritten; over > 0 {
 		a.Intervals = slices.Delete(a.Intervals, 0, over)

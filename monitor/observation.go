@@ -68,13 +68,6 @@ type Observation struct {
 	Packet    *Packet      `json:"packet,omitempty"`
 }
 
-// Packet is what the network layers said of a response that was seen as a packet.
-type Packet struct {
-	Src  netip.AddrPort `json:"src"`
-	Dst  netip.AddrPort `json:"dst"`
-	TXID uint16         `json:"txid"`
-}
-
 // From gives an observation of r, to be filled with what came back.
 func From(r Resolver, at time.Time) Observation {
 	return Observation{
@@ -93,7 +86,11 @@ func (o Observation) Label() string {
 
 // Endpoint tells observations of different endpoints apart.
 func (o Observation) Endpoint() string {
-	return o.Resolver + "|" + o.Server.String() + "|" + string(o.Transport)
+	e := o.Resolver + "|" + o.Server.String() + "|" + string(o.Transport)
+	if o.Packet != nil {
+		e += "|wire" // what others were told does not take back what we are told, nor the other way round
+	}
+	return e
 }
 
 // Group is whose voice this is. Endpoints of one operator are one voice; each

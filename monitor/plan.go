@@ -26,6 +26,8 @@ type job struct {
 	opened   time.Time // which case
 	asks     []Resolver
 	proofs   []Proof
+	began    time.Time // of a round
+	verify   bool      // callers of Verify wait for the round
 }
 
 // result is what came of a job.

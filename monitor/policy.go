@@ -80,6 +80,7 @@ const (
 	minorityHits   = 2                   // of its last answers, so many must dissent
 	splitPairs     = 3                   // pairs of plain and encrypted answers that must all split
 	uniformRounds  = 2                   // rounds in which the plain path must lie
+	clashFor       = 2                   // rechecks for which a contradiction on the wire counts
 	uniformGroups  = 2                   // operators whose plain answers it must bend
 	clearRounds    = 2                   // good rounds in a row before a bad verdict is taken back
 	resolveRounds  = 5                   // and before an alert is resolved

@@ -20,6 +20,23 @@ func (m *Monitor) publish(q *question, r Ruling) {
 	m.raise(q, r)
 	m.queueProofs(q, r)
 	m.settle(q)
+	m.lend(q)
+}
+
+// lend has the other address types of the name, which may rest on this one,
+// looked at again.
+func (m *Monitor) lend(q *question) {
+	for _, other := range q.subject.questions {
+		if other == q || !other.ruling.Absent || other.verdict == Clean {
+			continue
+		}
+		r := other.ruling
+		if m.borrow(other, &r); r.Verdict == Clean {
+			other.ruling = r
+			m.announce(other, r, Clean, "")
+		}
+		m.settle(other)
+	}
 }
 
 // remember holds on to the best proof of an open case: what was once shown is
@@ -30,11 +47,11 @@ func (q *question) remember(r *Ruling) {
 		return
 	}
 	a := &r.Accusations[0]
-	if a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score {
+	if q.peak.Harmless && !a.Harmless || a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score && (q.peak.Confidence == Unsuspected || !a.Harmless || q.peak.Harmless) {
 		q.peak = *a
 		return
 	}
-	if a.Confidence == Unsuspected || q.peak.Confidence == Unsuspected {
+	if a.Confidence == Unsuspected || q.peak.Confidence == Unsuspected || a.Harmless {
 		return
 	}
 	last, ttl, count := a.Last, a.TTL, a.Count
@@ -50,7 +67,7 @@ func (q *question) remember(r *Ruling) {
 // only by several good rounds, and a round without an answer says nothing: how
 // long that may go on is for age to say.
 func (q *question) next(r Ruling) (Verdict, Cause) {
-	if r.Verdict == Unknown && r.Cause == CauseStale {
+	if r.Verdict == Unknown && r.Cause == CauseStale && !q.since.IsZero() {
 		return q.verdict, q.cause
 	}
 	if r.Verdict != Clean {
@@ -126,7 +143,12 @@ func (m *Monitor) raise(q *question, r Ruling) {
 		} else if _, ok := mayOpen(a, q.concluded); l.alert.State == Resolved && !ok {
 			continue
 		}
-		m.passed(l, l.see(a, r, m.cfg.Timing), r.At)
+		t := l.see(a, r, m.cfg.Timing)
+		switch t {
+		case FirstSeen, Risen, Returned, ReturnedQuiet:
+			m.keepProofs(l.alert.ID, q)
+		}
+		m.passed(l, t, r.At)
 	}
 	for key, l := range m.alerts {
 		if l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
@@ -151,14 +173,20 @@ func (m *Monitor) recovered(key string, r Ruling) bool {
 }
 
 func (m *Monitor) newLife(q *question, key string, r Ruling) *life {
-	l := &life{types: map[Type]*recovery{}}
+	l := &life{types: map[Type]*recovery{}, most: maxTransactions}
 	l.alert = Alert{
-		ID: ulid.MustNew(ulid.Timestamp(r.At), ulid.DefaultEntropy()).String(), Key: key,
+		ID: newID(r.At), Key: key,
 		Host: m.cfg.Host, Labels: m.cfg.Labels, State: Open, Name: q.q.Name, Type: q.q.Type,
 		Owner: q.subject.watch.Owner, OpenedAt: r.At,
 	}
 	l.alert.Exposure.SecretNames = q.subject.watch.SecretNames
 	return l
+}
+
+// newID makes the id of an alert: a ULID, so that ids sort by time.
+func newID(at time.Time) string {
+	ms := uint64(max(0, at.UnixMilli())) // a capture may bear any time
+	return ulid.MustNew(min(ms, ulid.MaxTime()), ulid.DefaultEntropy()).String()
 }
 
 // passed makes known what became of an alert.
@@ -227,11 +255,24 @@ func (m *Monitor) settle(q *question) {
 		return
 	}
 	q.waiters = slices.DeleteFunc(q.waiters, func(w waiter) bool {
-		if q.ruling.At.Before(w.asked) || w.whole && q.open() && !q.concluded {
+		switch {
+		case q.began.Before(w.asked):
+			return false
+		case w.whole && q.open() && !q.concluded && q.peak.Confidence < Confirmed:
+			return false
+		case q.ruling.Absent && q.verdict != Clean && m.undecided(q, w):
 			return false
 		}
 		w.ch <- m.judgement(q)
 		return true
+	})
+}
+
+// undecided reports whether another address type of the name, on which this one
+// may rest, is still to be judged.
+func (m *Monitor) undecided(q *question, w waiter) bool {
+	return slices.ContainsFunc(q.subject.questions, func(other *question) bool {
+		return other != q && other.q.Type.Address() && other.began.Before(w.asked)
 	})
 }
 

@@ -45,18 +45,21 @@ func (m *Monitor) round(s *subject, due time.Time) {
 	if now.Sub(due) > every/10 {
 		m.counts.Late++
 	}
-	m.ask1(s, now)
+	m.ask1(s, now, false)
 	// The next round is at the name's own phase of the interval, a little off.
 	next := now.Truncate(every).Add(phase(s.watch.Name, m.cfg.Host, every))
 	for !next.After(now.Add(every / 2)) {
 		next = next.Add(every)
 	}
 	next = next.Add(jitter(every/10, 1) - every/10)
+	// Truncate takes the monotonic reading away. Put back, it keeps the round in
+	// its place when the clock is set: an hour back must not be an hour of silence.
+	next = now.Add(next.Sub(now))
 	m.agenda.add(next, func(now time.Time) { m.round(s, now) })
 }
 
 // ask1 starts one round of a name.
-func (m *Monitor) ask1(s *subject, now time.Time) {
+func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 	m.counts.Rounds++
 	witness := !now.Before(s.nextWit) || m.recheckWitnesses(s, now)
 	if witness {
@@ -68,7 +71,31 @@ func (m *Monitor) ask1(s *subject, now time.Time) {
 		if witness {
 			rs = append(rs, m.witnesses(s)...)
 		}
-		m.start(job{question: q, step: -1, asks: rs})
+		m.start(job{question: q, step: -1, asks: rs, began: now, verify: verify})
+	}
+}
+
+// verify starts a round for those who wait, unless one is under way: then one
+// more follows it, for all who came meanwhile. However many callers there are,
+// resolvers see one round at a time.
+func (m *Monitor) verify(s *subject, now time.Time) {
+	if s.verifying > 0 {
+		return
+	}
+	s.verifying = len(s.questions)
+	m.ask1(s, now, true)
+}
+
+// verified takes in that one question of such a round is judged.
+func (m *Monitor) verified(s *subject) {
+	if s.verifying--; s.verifying > 0 {
+		return
+	}
+	for _, q := range s.questions {
+		if slices.ContainsFunc(q.waiters, func(w waiter) bool { return q.began.Before(w.asked) }) {
+			m.verify(s, m.cfg.Now())
+			return
+		}
 	}
 }
 
@@ -86,17 +113,6 @@ func (m *Monitor) recheckWitnesses(s *subject, now time.Time) bool {
 	return false
 }
 
-// takeSample judges a sample that came from outside.
-func (m *Monitor) takeSample(s Sample) {
-	subject := m.subjects[s.Question.Name]
-	if subject == nil {
-		return
-	}
-	if q := subject.question(s.Question.Type); q != nil {
-		m.judge(q, s, -1)
-	}
-}
-
 // takeResult judges what a job brought.
 func (m *Monitor) takeResult(r result) {
 	q := r.job.question
@@ -111,7 +127,13 @@ func (m *Monitor) takeResult(r result) {
 		q.busy--
 	}
 	q.record(r.sample, &m.batch)
+	if r.job.began.After(q.began) {
+		q.began = r.job.began
+	}
 	m.judge(q, r.sample, r.job.step)
+	if r.job.verify {
+		m.verified(q.subject)
+	}
 }
 
 // judge rules on the case with the new sample, learns from it, and acts.
@@ -164,7 +186,9 @@ func (m *Monitor) wants(q *question, r Ruling) bool {
 		}
 	}
 	for _, a := range r.Accusations {
-		if a.Score >= suspectAt {
+		// What must be seen again is looked for at once: a name without TLS has no
+		// handshake to wait for.
+		if a.Score >= suspectAt || a.Local && a.Pending {
 			return true
 		}
 	}
@@ -175,8 +199,15 @@ func (m *Monitor) wants(q *question, r Ruling) bool {
 func (m *Monitor) openCase(q *question, s Sample) {
 	m.counts.Cases++
 	q.opened, q.step, q.busy, q.proved, q.concluded, q.peak, q.handshaken = s.At, 0, 0, false, false, Accusation{}, time.Time{}
-	if ws := m.witnesses(q.subject); len(ws) > 0 && !slices.ContainsFunc(s.Answers, Observation.Witness) {
-		m.work(q, job{asks: ws})
+	var asks []Resolver
+	if s.Via == Wire {
+		asks = m.own() // what was overheard may be for others, or by chance
+	}
+	if !slices.ContainsFunc(s.Answers, Observation.Witness) {
+		asks = append(asks, m.witnesses(q.subject)...)
+	}
+	if len(asks) > 0 {
+		m.work(q, job{asks: asks})
 	}
 }
 

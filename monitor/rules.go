@@ -36,10 +36,11 @@ const (
 const (
 	divergence = 'A'
 	ttl        = 'C'
+	packets    = 'D'
 )
 
 // familyCaps bounds what one family can contribute.
-var familyCaps = map[byte]int{divergence: 75, ttl: 30}
+var familyCaps = map[byte]int{divergence: 75, ttl: 30, packets: 75}
 
 // rule is one sign of poisoning. Its check is a pure function of the case.
 type rule struct {
@@ -57,6 +58,11 @@ var rules = []rule{
 	{"div.plain_path_uniform", divergence, plainPathUniform},
 	{"div.special_purpose", divergence, specialPurpose},
 	{"ttl.over_envelope", ttl, ttlOverEnvelope},
+	{"dup.conflict", packets, dupConflict},
+	{"resp.ip_ttl", packets, signs("resp.ip_ttl")},
+	{"l2.source_changed", packets, signs("l2.source_changed")},
+	{"resp.header_profile", packets, signs("resp.header_profile")},
+	{"resp.malformed", packets, signs("resp.malformed")},
 }
 
 // Rules lists the rules by id.
@@ -67,6 +73,9 @@ func Rules() []string {
 	}
 	return ids
 }
+
+// IsRule reports whether there is a rule with the id.
+func IsRule(id string) bool { return family(id) != 0 }
 
 func family(id string) byte {
 	for _, r := range rules {
@@ -100,8 +109,9 @@ func accused(o *answer) Finding {
 // subjects are the answers that are judged: the latest of each resolver of this
 // host and of every other, but for plain ones whose operator is heard over TLS
 // as well: those tell of the path, see pairs. An endpoint that was suspicious in
-// most of its last answers is still judged by the latest such one: a pool of
-// caches may hold one that is poisoned.
+// most of its last answers, or in any of them with an address whose certificate
+// was wrong, is still judged by the latest such one: a pool of caches may hold
+// one that is poisoned.
 func (v *view) subjects() []*answer {
 	heard := map[string]bool{}
 	for _, o := range v.latest {
@@ -110,7 +120,7 @@ func (v *view) subjects() []*answer {
 	var os []*answer
 	for _, o := range v.choose(func(o *answer) bool { return o.Role != Reference || !plain(o) || !heard[o.Operator] }) {
 		if v.stands(o) != suspicious {
-			if bad := v.dissents(o); len(bad) >= minorityHits {
+			if bad := v.dissents(o); len(bad) >= minorityHits || slices.ContainsFunc(bad, v.disproven) {
 				o = bad[len(bad)-1]
 			}
 		}
@@ -139,6 +149,15 @@ func (v *view) dissents(o *answer) []*answer {
 	return slices.DeleteFunc(v.answersOf(o.Endpoint(), minorityHits+1), func(o *answer) bool { return v.stands(o) != suspicious })
 }
 
+// disproven reports whether o holds an address that showed a wrong certificate
+// while a control was right, or that is proven to be somebody else's.
+func (v *view) disproven(o *answer) bool {
+	return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
+		c, _ := v.class(a)
+		return c == ProvenBad || v.doubted(a)
+	})
+}
+
 // show gives the addresses of o, or its code, in a few words.
 func show(o *answer) string {
 	as := o.addrs
@@ -163,7 +182,10 @@ func times(n int) string {
 }
 
 func round(d time.Duration) time.Duration {
-	if d < 10*time.Second {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond)
+	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond)
 	}
 	return d.Round(time.Second)

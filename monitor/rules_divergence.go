@@ -68,7 +68,7 @@ func minorityGroup(v *view) []Finding {
 		if !f.Pending {
 			f.Weight = medium
 		}
-		f.Address = o.addrs[0]
+		f.Address = v.worstOf(o)
 		f.Fact = fmt.Sprintf("%s stands alone: %s agree on other addresses (%s), %d of its last %d answers differ, over %s",
 			o.Label(), strings.Join(agree, ", "), "proven or witnessed", len(bad), len(v.answersOf(o.Endpoint(), minorityHits+1)),
 			round(bad[len(bad)-1].At.Sub(v.firstDissent(o))))

@@ -54,11 +54,11 @@ func transportSplit(v *view) []Finding {
 			continue
 		}
 		p := last[n-1]
-		f := Finding{Local: true, Group: op, Resolver: p.plain.Label(), Address: p.plain.addrs[0], Pending: n < splitPairs}
+		f := Finding{Local: true, Group: op, Resolver: p.plain.Label(), Address: v.worstOf(p.plain), Pending: n < splitPairs}
 		if !f.Pending {
 			f.Weight = strong
 		}
-		f.Fact = fmt.Sprintf("%s says %s in plain and %s over TLS, %s of %d pairs", op, show(p.plain), show(p.enc), times(n), len(last))
+		f.Fact = fmt.Sprintf("%s says %s in plain and %s over TLS, in %d of %d pairs", op, show(p.plain), show(p.enc), n, len(last))
 		fs = append(fs, f)
 	}
 	slices.SortFunc(fs, func(a, b Finding) int { return strings.Compare(a.Group, b.Group) })
@@ -99,8 +99,10 @@ func plainPathUniform(v *view) []Finding {
 	}
 	f := Finding{Local: true, Group: "path", Weight: proof}
 	var first, last time.Time
-	for op, ps := range v.pairs() {
-		if !slices.Contains(ops, op) {
+	pairs := v.pairs()
+	for _, op := range ops { // in order: of two at the same moment the first is shown
+		ps, ok := pairs[op]
+		if !ok {
 			continue
 		}
 		n := 0
@@ -112,7 +114,7 @@ func plainPathUniform(v *view) []Finding {
 				}
 				if p.plain.At.After(last) {
 					last = p.plain.At
-					f.Address = p.plain.addrs[0]
+					f.Address = v.worstOf(p.plain)
 					f.Resolver = p.plain.Label()
 				}
 			}

@@ -22,7 +22,7 @@ func ttlOverEnvelope(v *view) []Finding {
 		if r := o.TTL(v.Question); r > env+2 {
 			f := accused(o)
 			f.Weight = strong
-			f.Address = o.addrs[0]
+			f.Address = v.worstOf(o)
 			f.Fact = fmt.Sprintf("%s keeps it for %d s more, where no witness was given more than %d s", o.Label(), r, env)
 			fs = append(fs, f)
 		}

@@ -28,6 +28,7 @@ type Sample struct {
 	At       time.Time     `json:"at"`
 	Via      Via           `json:"via"`
 	Question Question      `json:"question"`
+	Queries  []Packet      `json:"queries,omitempty"` // overheard: each time the query was sent
 	Answers  []Observation `json:"answers"`
 	Evidence []Evidence    `json:"evidence"`
 	Baseline *Baseline     `json:"baseline,omitempty"` // what history says, where the reader has none
@@ -93,3 +94,10 @@ func ReadSamples(r io.Reader, yield func(Sample) error) error {
 	}
 	return sc.Err()
 }
+
+// States that a sample can carry.
+const (
+	// CaptureDegraded: packets were lost a moment ago, so a query may have been
+	// sent more often than it was seen.
+	CaptureDegraded = "capture_degraded"
+)

@@ -33,6 +33,7 @@ type Status struct {
 	Config   ConfigStatus    `json:"config,omitzero"`
 	Store    StoreStatus     `json:"store,omitzero"`
 	Webhooks []WebhookStatus `json:"webhooks"`
+	Wire     WireStatus      `json:"wire,omitzero"`
 }
 
 // ConfigStatus is the configuration in use.
@@ -59,6 +60,20 @@ type WebhookStatus struct {
 	Disabled    bool      `json:"disabled,omitempty"`
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	Error       string    `json:"error,omitempty"` // while it fails
+}
+
+// WireStatus is how listening goes. Without interfaces nothing is heard: Error
+// says why, and is empty where that is meant.
+type WireStatus struct {
+	Interfaces   []string `json:"interfaces"`
+	Packets      uint64   `json:"packets"`
+	Queries      uint64   `json:"queries"`
+	Responses    uint64   `json:"responses"`
+	Transactions uint64   `json:"transactions"`
+	Undecodable  uint64   `json:"undecodable"`
+	Lost         uint64   `json:"lost"`  // packets, by the kernel
+	Blind        uint64   `json:"blind"` // transactions or packets that the table or memory had no room for
+	Error        string   `json:"error,omitempty"`
 }
 
 // WatchStatus is one name in a Status.
@@ -93,6 +108,7 @@ type AlertLine struct {
 	Resolver   string     `json:"resolver"`
 	Summary    string     `json:"summary"`
 	OpenedAt   time.Time  `json:"opened_at"`
+	Drill      bool       `json:"drill,omitempty"`
 }
 
 // Status takes a snapshot. Version and the other parts are left to the caller.
@@ -105,6 +121,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 			Resolvers: m.resolverStatus(), Health: m.healthStatus(), Counts: m.counts, Webhooks: []WebhookStatus{},
 		}
 		s.Counts.Transitions = maps.Clone(m.counts.Transitions)
+		s.Counts.Dropped = m.dropped.Load()
 		for _, w := range m.order {
 			ws := WatchStatus{Name: w.watch.Name, Verdict: Clean, Owner: w.watch.Owner}
 			for _, q := range w.questions {
@@ -120,7 +137,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 		}
 		for _, l := range m.alerts {
 			if a := l.alert; a.State != Resolved {
-				s.Alerts = append(s.Alerts, AlertLine{a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.Name, a.Resolver, a.Summary, a.OpenedAt})
+				s.Alerts = append(s.Alerts, AlertLine{a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.Name, a.Resolver, a.Summary, a.OpenedAt, a.Drill})
 			}
 		}
 	})
@@ -165,7 +182,7 @@ func (m *Monitor) Verify(ctx context.Context, name string, settle Settle) ([]Jud
 			q.waiters = append(q.waiters, waiter{asked: now, whole: bool(settle), ch: ch})
 			chans = append(chans, ch)
 		}
-		m.ask1(s, now)
+		m.verify(s, now)
 	})
 	if err != nil {
 		return nil, err
@@ -187,7 +204,7 @@ func (m *Monitor) Verify(ctx context.Context, name string, settle Settle) ([]Jud
 				return js, doErr
 			}
 		case <-m.done:
-			return js, errStopped
+			return js, ErrStopped
 		}
 	}
 	return js, err

@@ -33,13 +33,22 @@ func (i Interval) Series() string {
 type Batch struct {
 	Intervals []Interval
 	Baselines []Baseline
-	Alerts    []Alert // by ID; replaces what the store holds
-	Events    []Event // in order; the store sets Seq
+	Alerts    []Alert  // by ID; replaces what the store holds
+	Proofs    []Proofs // by alert; replaces what the store holds
+	Events    []Event  // in order; the store sets Seq
+}
+
+// Proofs are the samples that an alert rests on, oldest first: whoever judges
+// them again comes to the same. The first carries what history and the watch
+// said then.
+type Proofs struct {
+	Alert   string // its ID
+	Samples []Sample
 }
 
 // Empty reports whether there is nothing to write.
 func (b *Batch) Empty() bool {
-	return len(b.Intervals)+len(b.Baselines)+len(b.Alerts)+len(b.Events) == 0
+	return len(b.Intervals)+len(b.Baselines)+len(b.Alerts)+len(b.Proofs)+len(b.Events) == 0
 }
 
 // Store remembers. Its methods may be called from several goroutines; values

@@ -14,6 +14,7 @@ type subject struct {
 	written   time.Time // when base was last written
 	witnessed time.Time // when witnesses were last asked in routine
 	nextWit   time.Time // when they are to be asked next
+	verifying int       // questions of a round for callers of Verify that are under way
 	questions []*question
 }
 
@@ -40,10 +41,13 @@ type question struct {
 	since    time.Time
 	good     int       // clean rulings in a row since the verdict was bad
 	answered time.Time // when this host's own path last gave an answer
+	began    time.Time // when the latest round that was judged began
 	waiters  []waiter
+	wakes    bucket
+	heard    heard
 }
 
-// waiter waits for a settled judgement that is younger than its wish.
+// waiter waits for a settled judgement of a round that is younger than its wish.
 type waiter struct {
 	asked time.Time
 	whole bool // also wait for the plan, if a case is open

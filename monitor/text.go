@@ -14,6 +14,10 @@ func (k Kind) Phrase() string {
 	switch k {
 	case PathRewritten:
 		return "port 53 from here is answered by someone else, with lies"
+	case PathInjection:
+		return "someone on the way answers before the resolver does"
+	case AttackAttempt:
+		return "someone forges answers"
 	case ResolverCache:
 		return "a resolver gives a false answer"
 	case Rebinding:
@@ -30,6 +34,13 @@ func claim(a Alert) string {
 	switch a.Kind {
 	case PathRewritten:
 		return fmt.Sprintf("port 53 from here is answered by someone else, with lies about %s", name)
+	case PathInjection:
+		return fmt.Sprintf("someone between here and %s answers first, with lies about %s", orThe(server(a.Resolver), "the resolver"), name)
+	case AttackAttempt:
+		if a.Verdict == Suspicious {
+			return fmt.Sprintf("queries for %s get two answers that contradict each other, one of them forged", name)
+		}
+		return fmt.Sprintf("someone forges answers for %s; the one that was accepted is right", name)
 	case ResolverCache:
 		if a.Attribution == AtResolver {
 			return fmt.Sprintf("resolver %s gives a false answer for %s", a.Resolver, name)
@@ -50,6 +61,8 @@ func wouldChange(k Kind, observed []string, name string) string {
 		at = observed[0]
 	}
 	switch k {
+	case AttackAttempt:
+		return fmt.Sprintf("a valid certificate for %s at %s: then both answers were right, and the query was doubled on its way", name, at)
 	case AuthorityHijack:
 		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
 	case ResolverCache:
@@ -77,9 +90,17 @@ func describeAlert(a *Alert, since time.Time) {
 	}
 	a.Summary = fmt.Sprintf("%s%s (%s)", host, claim(*a), proven(a.Confidence))
 	var b strings.Builder
-	fmt.Fprintf(&b, "Since %s UTC %s gets %s", since.UTC().Format(time.TimeOnly), strings.TrimSuffix(a.Name, ".")+" "+a.Type.String(), join(a.Observed, "a false answer"))
-	if a.Resolver != "" {
-		fmt.Fprintf(&b, " from %s", a.Resolver)
+	what := strings.TrimSuffix(a.Name, ".") + " " + a.Type.String()
+	if a.Kind == AttackAttempt {
+		fmt.Fprintf(&b, "Since %s UTC answers for %s are forged, with %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
+		if a.Resolver != "" {
+			fmt.Fprintf(&b, " in the name of %s", a.Resolver)
+		}
+	} else {
+		fmt.Fprintf(&b, "Since %s UTC %s gets %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
+		if a.Resolver != "" {
+			fmt.Fprintf(&b, " from %s", a.Resolver)
+		}
 	}
 	if len(a.Expected) > 0 {
 		fmt.Fprintf(&b, " where %s is right", join(a.Expected, ""))
@@ -122,7 +143,14 @@ func guidance(a Alert) []string {
 	case PathRewritten:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"Until it is found, resolve over TLS (DoT or DoH) from this host.")
+	case PathInjection, AttackAttempt:
+		g = append(g, "Find the machine that sends the forged packets: the alert's capture shows their MAC, IP TTL and times.",
+			"On a network of yours: turn on DHCP snooping and ARP inspection. Until it is found, resolve over TLS (DoT or DoH) from this host.")
 	case ResolverCache:
+		if a.Exposure.Leak == LeakNo {
+			g = append(g, fmt.Sprintf("No application here asks %s. If it goes on, take it out of the configured resolvers, and send whoever runs it this alert with its evidence.", orThe(a.Resolver, "it")))
+			break
+		}
 		g = append(g, fmt.Sprintf("Take %s out of resolv.conf or DHCP now, if it is this host's.", orThe(a.Resolver, "the resolver")),
 			fmt.Sprintf("If the resolver is yours: unbound-control flush %s, or rndc flushname %s; then look at its version and source ports.", name, name),
 			"If it is a provider's: send them this alert with its evidence.")
@@ -140,6 +168,9 @@ func guidance(a Alert) []string {
 	}
 	return g
 }
+
+// server gives the address in the label of a resolver.
+func server(label string) string { return label[strings.LastIndexByte(label, ' ')+1:] }
 
 func orThis(host string) string { return orThe(host, "this host") }
 

@@ -78,6 +78,8 @@ type Kind string
 // The kinds of alerts that exist so far.
 const (
 	PathRewritten   Kind = "path_rewritten"
+	PathInjection   Kind = "path_injection"
+	AttackAttempt   Kind = "attack_attempt"
 	ResolverCache   Kind = "resolver_cache"
 	Rebinding       Kind = "rebinding"
 	AuthorityHijack Kind = "authority_hijack_suspected"

@@ -3,32 +3,50 @@ package monitor_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
-	"slices"
+	"strings"
 	"sync"
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
+// reply is what an endpoint says. The zero reply is an empty NOERROR answer.
+type reply struct {
+	addrs []string
+	ttl   uint32
+	cname []string // the chain from the name asked for to the owner of addrs
+	rcode string   // NOERROR where it is empty
+	err   string
+	ede   []uint16
+}
+
+// trick bends one answer: n counts the questions of that type which the
+// endpoint "name/transport" got before. It passes with ok false.
+type trick func(endpoint string, q monitor.Question, n int) (r reply, ok bool)
+
 // world is a small Internet: what each endpoint answers, and what certificate
-// each address shows. Tests bend it while a monitor watches.
+// each address shows. Tests bend it while a monitor watches, and read in it who
+// was asked what.
 type world struct {
+	ledger
 	mu     sync.Mutex
-	zone   map[monitor.Question][]string            // what everybody answers
-	lies   map[string]map[monitor.Question][]string // by endpoint: what it answers instead
-	ttl    map[string]uint32                        // by endpoint, for its lies
-	dead   map[string]bool                          // by endpoint: no answer
-	certs  map[netip.Addr]monitor.Evidence          // what a handshake meets; none: time-out
-	asked  map[string]int                           // by endpoint
-	proven map[netip.Addr]int                       // handshakes by address
-	events []monitor.Event
-	saved  map[string]monitor.Baseline
-	alerts map[string]monitor.Alert
-	fail   error // of commits
+	zone   map[monitor.Question]reply // what everybody answers
+	tricks []trick                    // what some answer instead; the newest is looked at first
+	dead   map[string]bool            // by endpoint: no answer
+	stuck  map[string]bool            // by endpoint: no answer until the asker gives up
+	certs  map[netip.Prefix]monitor.Evidence
+	step   time.Duration // added to the wall clock, not to time that passes
+	counts map[string]int
+	asks   []asked
+	proofs []monitor.Evidence
+}
+
+type asked struct {
+	at       time.Time
+	endpoint string
+	q        monitor.Question
+	answer   monitor.Observation
 }
 
 const (
@@ -37,58 +55,94 @@ const (
 	evilAddr  = "192.0.66.66"
 	goodKey   = "sha256/good"
 	evilKey   = "sha256/evil"
+	old       = 41 * 24 * time.Hour // age of a certificate
 )
 
-var apiA = monitor.Question{Name: "api.partner.example.", Type: monitor.TypeA}
+var (
+	apiA    = monitor.Question{Name: "api.partner.example.", Type: monitor.TypeA}
+	apiAAAA = monitor.Question{Name: apiA.Name, Type: monitor.TypeAAAA}
+
+	everyPlain = []string{"alpha/udp", "bravo/udp", "charlie/udp", "delta/udp", "system/udp"}
+	everyDoT   = []string{"alpha/dot", "bravo/dot", "charlie/dot", "delta/dot"}
+	everyone   = append(append([]string{}, everyDoT...), everyPlain...)
+)
 
 func newWorld() *world {
 	w := &world{
-		zone: map[monitor.Question][]string{apiA: {goodAddr, goodAddr2}},
-		lies: map[string]map[monitor.Question][]string{}, ttl: map[string]uint32{}, dead: map[string]bool{},
-		certs: map[netip.Addr]monitor.Evidence{}, asked: map[string]int{}, proven: map[netip.Addr]int{},
-		saved: map[string]monitor.Baseline{}, alerts: map[string]monitor.Alert{},
+		ledger: newLedger(),
+		zone:   map[monitor.Question]reply{apiA: {addrs: []string{goodAddr, goodAddr2}, ttl: 300}},
+		dead:   map[string]bool{}, stuck: map[string]bool{}, certs: map[netip.Prefix]monitor.Evidence{}, counts: map[string]int{},
 	}
-	w.cert(goodAddr, monitor.OutcomeOK, goodKey, 41*24*time.Hour)
-	w.cert(goodAddr2, monitor.OutcomeOK, goodKey, 41*24*time.Hour)
+	w.cert(goodAddr, monitor.OutcomeOK, goodKey, old)
+	w.cert(goodAddr2, monitor.OutcomeOK, goodKey, old)
 	w.cert(evilAddr, monitor.OutcomeSelfSigned, evilKey, time.Hour)
 	return w
 }
 
-// cert has addr show a certificate of the given age.
-func (w *world) cert(addr string, o monitor.Outcome, key string, age time.Duration) {
+// cert has an address, or all of a prefix, show a certificate of the given age.
+func (w *world) cert(where string, o monitor.Outcome, key string, age time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := monitor.Evidence{Outcome: o, SPKI: key, Issuer: "Example CA"}
 	if key != "" {
 		e.NotBefore = time.Now().Add(-age)
 	}
-	w.certs[netip.MustParseAddr(addr)] = e
+	w.certs[prefix(where)] = e
 }
 
-// lie has endpoints answer q with addrs; the endpoint is "name/transport".
-func (w *world) lie(q monitor.Question, addr string, ttl uint32, endpoints ...string) {
+func prefix(s string) netip.Prefix {
+	if strings.Contains(s, "/") {
+		return netip.MustParsePrefix(s)
+	}
+	a := netip.MustParseAddr(s)
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
+// bend adds a trick, which is looked at before all others.
+func (w *world) bend(t trick) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, e := range endpoints {
-		if w.lies[e] == nil {
-			w.lies[e] = map[monitor.Question][]string{}
-		}
-		w.lies[e][q] = []string{addr}
-		w.ttl[e] = ttl
-	}
+	w.tricks = append([]trick{t}, w.tricks...)
 }
 
+// lie has endpoints answer q with one address.
+func (w *world) lie(q monitor.Question, addr string, ttl uint32, endpoints ...string) {
+	w.tell(q, reply{addrs: []string{addr}, ttl: ttl}, endpoints...)
+}
+
+// tell has endpoints answer q with r.
+func (w *world) tell(q monitor.Question, r reply, endpoints ...string) {
+	among := set(endpoints)
+	w.bend(func(e string, asked monitor.Question, _ int) (reply, bool) { return r, asked == q && among[e] })
+}
+
+func set(ss []string) map[string]bool {
+	m := map[string]bool{}
+	for _, s := range ss {
+		m[s] = true
+	}
+	return m
+}
+
+// honest takes back every trick and wakes the dead.
 func (w *world) honest() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	clear(w.lies)
+	w.tricks = nil
 	clear(w.dead)
+	clear(w.stuck)
 }
 
+// change has the zone itself give other addresses.
 func (w *world) change(q monitor.Question, addrs ...string) {
+	w.publish(q, reply{addrs: addrs, ttl: 300})
+}
+
+// publish has the zone itself say something else.
+func (w *world) publish(q monitor.Question, r reply) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.zone[q] = addrs
+	w.zone[q] = r
 }
 
 func (w *world) kill(endpoints ...string) {
@@ -99,95 +153,122 @@ func (w *world) kill(endpoints ...string) {
 	}
 }
 
-func (w *world) Ask(ctx context.Context, r monitor.Resolver, q monitor.Question) monitor.Observation {
-	time.Sleep(3 * time.Millisecond)
+// wake has endpoints answer again.
+func (w *world) wake(endpoints ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o := monitor.From(r, time.Now())
+	for _, e := range endpoints {
+		delete(w.dead, e)
+	}
+}
+
+// hang has endpoints hold every question until the asker gives up.
+func (w *world) hang(endpoints ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range endpoints {
+		w.stuck[e] = true
+	}
+}
+
+// now is the time as this host's clock shows it.
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bubbleNow(w.step)
+}
+
+func (w *world) stepClock(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.step += d
+}
+
+func (w *world) Ask(ctx context.Context, r monitor.Resolver, q monitor.Question) monitor.Observation {
+	time.Sleep(3 * time.Millisecond)
 	key := r.Name + "/" + string(r.Transport)
-	w.asked[key]++
+	w.mu.Lock()
+	stuck := w.stuck[key]
+	w.mu.Unlock()
+	if stuck {
+		<-ctx.Done()
+	}
+	now := w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.counts[key+" "+q.String()]
+	w.counts[key+" "+q.String()]++
+	say := w.zone[q]
+	for _, t := range w.tricks {
+		if r, ok := t(key, q, n); ok {
+			say = r
+			break
+		}
+	}
 	if w.dead[key] {
-		o.Error = monitor.ErrTimeout
+		say = reply{err: monitor.ErrTimeout}
+	}
+	if stuck {
+		say = reply{err: monitor.ErrCanceled}
+	}
+	o := say.to(monitor.From(r, now), q)
+	w.asks = append(w.asks, asked{now, key, q, o})
+	return o
+}
+
+// to fills in what came back.
+func (r reply) to(o monitor.Observation, q monitor.Question) monitor.Observation {
+	o.RTT = monitor.Milliseconds(3 * time.Millisecond)
+	if r.err != "" {
+		o.Error = r.err
 		return o
 	}
-	o.Rcode, o.Flags = "NOERROR", []string{"RD", "RA"}
-	addrs, ttl := w.zone[q], uint32(300)
-	if lie, ok := w.lies[key][q]; ok {
-		addrs, ttl = lie, w.ttl[key]
+	o.Rcode, o.Flags, o.EDE = "NOERROR", []string{"RD", "RA"}, r.ede
+	if r.rcode != "" {
+		o.Rcode = r.rcode
 	}
-	for _, a := range addrs {
-		o.Records = append(o.Records, monitor.Record{Name: q.Name, Type: q.Type, Data: a, TTL: ttl})
+	owner := q.Name
+	for _, next := range r.cname {
+		o.Records = append(o.Records, monitor.Record{Name: owner, Type: monitor.TypeCNAME, Data: next, TTL: r.ttl})
+		owner = next
+	}
+	for _, a := range r.addrs {
+		o.Records = append(o.Records, monitor.Record{Name: owner, Type: q.Type, Data: a, TTL: r.ttl})
 	}
 	return o
 }
 
-func (w *world) Prove(ctx context.Context, p monitor.Proof) monitor.Evidence {
+func (w *world) Prove(_ context.Context, p monitor.Proof) monitor.Evidence {
 	time.Sleep(20 * time.Millisecond)
+	now := w.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.proven[p.Address]++
-	e, ok := w.certs[p.Address]
-	if !ok {
-		e.Outcome = monitor.OutcomeTimeout
+	e := monitor.Evidence{Outcome: monitor.OutcomeTimeout}
+	bits := -1
+	for block, shown := range w.certs {
+		if block.Contains(p.Address) && block.Bits() > bits {
+			e, bits = shown, block.Bits()
+		}
 	}
-	e.Kind, e.At, e.Role, e.Address = monitor.EvidenceTLS, time.Now(), p.Role, p.Address
+	if a := p.Address; a.IsLoopback() || a.IsUnspecified() || a.IsPrivate() && !p.Private {
+		e = monitor.Evidence{Outcome: monitor.OutcomeNotDialled}
+	}
+	e.Kind, e.At, e.Role, e.Address, e.Port = monitor.EvidenceTLS, now, p.Role, p.Address, p.Port
+	w.proofs = append(w.proofs, e)
 	return e
 }
 
-func (w *world) Commit(_ context.Context, b *monitor.Batch) error {
+// questions counts those that went to endpoints with the suffix.
+func (w *world) questions(suffix string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fail != nil {
-		return w.fail
-	}
-	for _, e := range b.Events {
-		e.Seq = uint64(len(w.events)) + 1
-		w.events = append(w.events, e)
-	}
-	for _, x := range b.Baselines {
-		w.saved[x.Name] = x
-	}
-	for _, a := range b.Alerts {
-		w.alerts[a.ID] = a
-	}
-	return nil
-}
-
-func (w *world) Baselines(context.Context) ([]monitor.Baseline, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var bs []monitor.Baseline
-	for _, b := range w.saved {
-		bs = append(bs, b)
-	}
-	return bs, nil
-}
-
-func (w *world) Alerts(_ context.Context, since time.Time) ([]monitor.Alert, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var as []monitor.Alert
-	for _, a := range w.alerts {
-		if a.ResolvedAt == nil || a.ResolvedAt.After(since) {
-			as = append(as, a)
+	n := 0
+	for _, a := range w.asks {
+		if strings.HasSuffix(a.endpoint, suffix) {
+			n++
 		}
 	}
-	return as, nil
-}
-
-// seen lists the committed events under a prefix as "type kind confidence severity resolver".
-func (w *world) seen() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var out []string
-	for _, e := range w.events {
-		if e.Alert == "" {
-			continue
-		}
-		a := decode[monitor.Alert](e.Data)
-		out = append(out, fmt.Sprintf("%s %s %s %s %s %s", e.Type, a.Kind, a.Confidence, a.Severity, a.Attribution, a.Resolver))
-	}
-	return out
+	return n
 }
 
 func endpoint(name, operator, addr string, role monitor.Role, tr monitor.Transport) monitor.Resolver {
@@ -214,40 +295,4 @@ func config() monitor.Config {
 		c.Twins = append(c.Twins, endpoint(op, op, addr, monitor.Reference, monitor.UDP))
 	}
 	return c
-}
-
-// watch runs a monitor over the world in a bubble of fake time.
-func watch(t *testing.T, w *world, c monitor.Config, story func(m *monitor.Monitor)) {
-	t.Helper()
-	m, err := monitor.New(c, w, w, w, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ran := make(chan error, 1)
-	go func() { ran <- m.Run(ctx) }()
-	story(m)
-	cancel()
-	if err := <-ran; err != nil {
-		t.Error(err)
-	}
-}
-
-// wait lets d pass.
-func wait(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
-
-func verdict(t *testing.T, m *monitor.Monitor, name string) monitor.Verdict {
-	t.Helper()
-	s, err := m.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(s.Watches, func(w monitor.WatchStatus) bool { return w.Name == name })
-	if i < 0 {
-		t.Fatalf("%s is not in status", name)
-	}
-	return s.Watches[i].Verdict
 }

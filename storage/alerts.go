@@ -82,3 +82,17 @@ func getAlert(tx *bolt.Tx, id string) (a monitor.Alert, ok bool, err error) {
 	a, err = parseAlert(k, v)
 	return a, err == nil, err
 }
+
+// Proofs reads the samples that an alert rests on; none where none were kept.
+func (db *DB) Proofs(ctx context.Context, id string) (ss []monitor.Sample, err error) {
+	err = db.view(ctx, func(tx *bolt.Tx) (err error) {
+		if v := proofs.in(tx).Get([]byte(id)); v != nil {
+			ss, err = parseProofs(v)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read proofs of alert %q: %w", id, err)
+	}
+	return ss, nil
+}

@@ -55,6 +55,7 @@ func (db *DB) Commit(ctx context.Context, b *monitor.Batch) (err error) {
 type encoded struct {
 	intervals         []change
 	baselines, alerts []record
+	proofs            []record
 	events            [][]byte
 }
 
@@ -108,6 +109,17 @@ func encode(b *monitor.Batch) (e encoded, err error) {
 		}
 		e.alerts = append(e.alerts, record{key, value})
 	}
+	for _, p := range b.Proofs {
+		key := []byte(p.Alert)
+		value, err := json.Marshal(p.Samples)
+		if err == nil {
+			err = proofs.parse(key, value)
+		}
+		if err != nil {
+			return e, fmt.Errorf("proofs of alert %q: %w", p.Alert, unreadable(err))
+		}
+		e.proofs = append(e.proofs, record{key, value})
+	}
 	for n := range b.Events {
 		ev := &b.Events[n]
 		value, err := appendStamped(stampOf(ev.At), ev)
@@ -123,7 +135,7 @@ func encode(b *monitor.Batch) (e encoded, err error) {
 	slices.SortStableFunc(e.intervals, func(a, b change) int {
 		return cmp.Or(bytes.Compare(a.series, b.series), cmp.Compare(a.first, b.first))
 	})
-	for _, r := range [][]record{e.baselines, e.alerts} {
+	for _, r := range [][]record{e.baselines, e.alerts, e.proofs} {
 		slices.SortStableFunc(r, func(a, b record) int { return bytes.Compare(a.key, b.key) })
 	}
 	return e, nil
@@ -152,6 +164,11 @@ func (e *encoded) write(w *writer) (last uint64, err error) {
 	}
 	for _, r := range e.alerts {
 		if err := putAlert(w, r.key, r.value); err != nil {
+			return 0, err
+		}
+	}
+	for _, r := range e.proofs {
+		if err := w.put(proofs, r.key, r.value); err != nil {
 			return 0, err
 		}
 	}

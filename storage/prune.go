@@ -232,6 +232,11 @@ func (s *slice) pruneAlerts(cutoff stamp) error {
 		if err := errors.Join(s.w.drop(ends, k), s.w.drop(alerts, k[8:])); err != nil {
 			return err
 		}
+		if s.w.buckets[proofs].Get(k[8:]) != nil {
+			if err := s.w.drop(proofs, k[8:]); err != nil {
+				return err
+			}
+		}
 		s.alerts++
 	}
 	return nil

@@ -39,6 +39,13 @@ func parseAlert(k, v []byte) (a monitor.Alert, err error) {
 	return a, err
 }
 
+func parseProofs(v []byte) (ss []monitor.Sample, err error) {
+	if err := json.Unmarshal(v, &ss); err != nil {
+		return nil, fmt.Errorf("%w: proofs: %w", ErrCorrupt, err)
+	}
+	return ss, nil
+}
+
 func parseEvent(k, v []byte) (e monitor.Event, err error) {
 	if _, err = parseStamped(v, &e); err == nil {
 		e.Seq, err = parseSeq(k)
@@ -84,6 +91,8 @@ func (t table) parse(k, v []byte) (err error) {
 		_, err = parseBaseline(k, v)
 	case alerts:
 		_, err = parseAlert(k, v)
+	case proofs:
+		_, err = parseProofs(v)
 	case ends:
 		_, _, err = parseEndKey(k)
 	case events:

@@ -20,13 +20,14 @@ const (
 	past                   // number and first time: an interval
 	baselines              // name: a baseline
 	alerts                 // id: an alert
+	proofs                 // id of an alert: the samples that it rests on
 	ends                   // end and id: nothing; alerts by when they were resolved, open ones last
 	events                 // sequence: an event
 	cursors                // endpoint: a sequence
 	tables
 )
 
-var tableNames = [tables]string{"current", "past", "baselines", "alerts", "ends", "events", "cursors"}
+var tableNames = [tables]string{"current", "past", "baselines", "alerts", "proofs", "ends", "events", "cursors"}
 
 func (t table) String() string { return tableNames[t] }
 
