@@ -3,6 +3,7 @@
 //
 // The text is for somebody who was just woken: the verdict first, then what was
 // seen, why it is held to be so, what is at risk and what to do. It has no
-// colours and no control characters; whatever comes from the network is shown
-// as printable ASCII. The JSON is the schema dnstaster.report/v1.
+// colours and no control characters: see Printable for what becomes of others'
+// text. Lines are folded at 120 columns, and times are in UTC. What was not
+// measured is not claimed. The JSON is the schema dnstaster.report/v1.
 package report

@@ -21,7 +21,7 @@ func Explain(w io.Writer, e monitor.Explanation, verbose bool) error {
 		p.alert(a, verbose)
 	}
 	for i, j := range e.Judgements {
-		if slices.ContainsFunc(e.Alerts, func(a monitor.Alert) bool { return a.Type == j.Type && a.State != monitor.Resolved }) && !verbose {
+		if !verbose && slices.ContainsFunc(e.Alerts, func(a monitor.Alert) bool { return says(a, j) }) {
 			continue
 		}
 		if i > 0 || len(e.Alerts) > 0 {
@@ -32,72 +32,92 @@ func Explain(w io.Writer, e monitor.Explanation, verbose bool) error {
 	return p.err
 }
 
+// says reports whether the alert tells all that the judgement would.
+func says(a monitor.Alert, j monitor.Judgement) bool {
+	return a.Name == j.Name && a.Type == j.Type && a.Kind == j.Kind && a.State != monitor.Resolved && a.Exposure.Leak != monitor.LeakNo
+}
+
 func (p *printer) alert(a monitor.Alert, verbose bool) {
-	head := strings.ToUpper(string(a.Verdict))
+	head, before := strings.ToUpper(string(a.Verdict)), ""
 	switch {
-	case a.State == monitor.Resolved:
-		head = "OVER"
-	case a.Verdict == monitor.Clean:
-		head = "CLEAN AGAIN"
+	case a.State == monitor.Resolved && a.Verdict == monitor.Clean:
+		head, before = "OVER", "no longer: "
+	case a.State == monitor.Resolved: // by hand, or since nobody watches the name any more
+		head = fmt.Sprintf("CLOSED, last %s", a.Verdict)
+	case a.Verdict == monitor.Clean && a.Exposure.Leak != monitor.LeakNo:
+		head, before = "CLEAN AGAIN", "no longer: " // the path of this host was bent, and no longer is
 	}
-	p.line("%s  %s", head, a.Summary)
-	p.field("alert", 0, "%s, %s, %s %s, %s since %s", a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.OpenedAt.UTC().Format(time.DateTime))
-	p.why(a.Reasons, a.Against, verbose)
-	p.field("changes", 0, "%s", a.WouldChange)
-	end := "now"
-	if a.Exposure.Until != nil {
-		end = a.Exposure.Until.UTC().Format(time.TimeOnly)
+	head += fmt.Sprintf("  %s %s", short(a.Name), a.Type)
+	if a.Host != "" {
+		head += " on " + a.Host
 	}
-	p.field("exposed", 0, "%s %s-%s: %s", orA(strings.Join(a.Exposure.SecretNames, ", "), "what is sent to "+short(a.Name)),
-		a.Exposure.From.UTC().Format(time.TimeOnly), end, Risk(a.Exposure.Leak))
-	for i, g := range a.Guidance {
-		p.field("do", i, "%d %s", i+1, g)
+	p.line("%s", marked(a, fmt.Sprintf("%s: %s%s (%s)", head, before, claim(a.Kind, a.Attribution, a.Resolver, a.Verdict), sure(a.Confidence))))
+	p.reasons("for", a.Reasons, verbose)
+	for i, s := range a.Against {
+		p.field("against", i, "%s", s)
 	}
+	if len(a.Against) == 0 && (a.Verdict == monitor.Suspicious || a.Verdict == monitor.Poisoned) {
+		p.field("against", 0, "nothing")
+	}
+	if a.WouldChange != "" {
+		p.field("changes", 0, "%s", a.WouldChange)
+	}
+	p.field("exposed", 0, "%s", exposed(a))
+	p.guidance(a)
+	p.field("alert", 0, "%s, %s, %s %s, %s since %s UTC", a.ID, a.Kind, a.Severity, a.Confidence, a.State, stateSince(a).UTC().Format(time.DateTime))
 	if a.Note != nil {
-		p.field("note", 0, "by uid %d at %s: %s", a.Note.UID, a.Note.At.UTC().Format(time.DateTime), a.Note.Comment)
+		p.field("note", 0, "by uid %d at %s UTC: %s", a.Note.UID, a.Note.At.UTC().Format(time.DateTime), orA(a.Note.Comment, "nothing said"))
 	}
 }
 
-func (p *printer) why(rs []monitor.Reason, against []string, verbose bool) {
+// stateSince is when the alert came into its state.
+func stateSince(a monitor.Alert) time.Time {
+	switch {
+	case a.State == monitor.Resolved && a.ResolvedAt != nil:
+		return *a.ResolvedAt
+	case (a.State == monitor.Acknowledged || a.State == monitor.Silenced) && a.Note != nil:
+		return a.Note.At
+	}
+	return a.OpenedAt
+}
+
+// reasons shows facts with the rules that found them.
+func (p *printer) reasons(name string, rs []monitor.Reason, verbose bool) {
 	for i, r := range rs {
+		tag := r.Rule
 		if verbose {
-			p.field("for", i, "%-90s %s %+d", r.Fact, r.Rule, r.Weight)
-		} else {
-			p.field("for", i, "%-90s %s", r.Fact, r.Rule)
+			tag += fmt.Sprintf(" %+d", r.Weight)
 		}
-	}
-	for i, s := range against {
-		p.field("against", i, "%s", s)
-	}
-	if len(rs) > 0 && len(against) == 0 {
-		p.field("against", 0, "nothing")
+		p.tagged(name, i, r.Fact, tag)
 	}
 }
 
 func (p *printer) judgement(j monitor.Judgement, verbose bool) {
 	head := fmt.Sprintf("%s  %s %s", strings.ToUpper(string(j.Verdict)), short(j.Name), j.Type)
-	if j.Cause != "" {
-		head += "  " + string(j.Cause)
-	}
+	from := ""
 	if !j.Since.IsZero() {
-		head += "  since " + j.Since.UTC().Format(time.DateTime)
+		from = "since " + j.Since.UTC().Format(time.DateTime) + " UTC"
 	}
-	p.line("%s", head)
-	if j.Proof != "" {
-		p.field("proof", 0, "%s", j.Proof)
+	p.heading(head, about(j), from)
+	switch {
+	case j.Verdict == monitor.Clean:
+		p.clean([]monitor.Judgement{j})
+		p.reasons("noticed", j.Reasons, verbose)
+	case len(j.Reasons) == 0:
+		p.why(j)
+	case j.Verdict == monitor.Unknown:
+		p.reasons("why", j.Reasons, verbose)
+	default:
+		p.reasons("for", j.Reasons, verbose)
 	}
-	p.why(j.Reasons, j.Against, verbose)
-	if j.Cure != "" {
-		p.field("cure", 0, "%s", j.Cure)
-	} else if j.WouldChange != "" {
-		p.field("changes", 0, "%s", j.WouldChange)
+	for i, s := range j.Against {
+		p.field("against", i, "%s", s)
 	}
-	if j.Checking {
-		p.field("now", 0, "evidence is being gathered")
+	if len(j.Against) == 0 && len(j.Reasons) > 0 && (j.Verdict == monitor.Suspicious || j.Verdict == monitor.Poisoned) {
+		p.field("against", 0, "nothing")
 	}
+	p.ends(j)
 	if j.Verdict != monitor.Clean || verbose {
 		p.answers(j)
-	} else {
-		p.clean(j, false)
 	}
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
-// Alerts writes one line an alert.
+// Alerts writes one entry an alert.
 func Alerts(w io.Writer, as []monitor.Alert) error {
 	p := &printer{w: w}
 	if len(as) == 0 {
 		p.line("no open alert")
 	}
 	for _, a := range as {
-		p.line("%s  %-8s %-9s %-12s %s  %s", a.ID, a.Severity, a.Confidence, a.State, a.OpenedAt.UTC().Format(time.DateTime), a.Summary)
+		p.line("%s  %-8s %-9s %-12s %s  %s", a.ID, a.Severity, a.Confidence, a.State, a.OpenedAt.UTC().Format(time.DateTime), marked(a, a.Summary))
 	}
 	return p.err
 }
 
-// Events writes one line an event.
+// Events writes one entry an event.
 func Events(w io.Writer, es []monitor.Event) error {
 	p := &printer{w: w}
 	for _, e := range es {
@@ -37,7 +37,7 @@ func gist(e monitor.Event) string {
 	case strings.HasPrefix(e.Type, "alert."):
 		var a monitor.Alert
 		if json.Unmarshal(e.Data, &a) == nil {
-			return fmt.Sprintf("%s  %s  %s", a.ID, a.Severity, a.Summary)
+			return fmt.Sprintf("%s  %s  %s", a.ID, a.Severity, marked(a, a.Summary))
 		}
 	case e.Type == monitor.VerdictChanged:
 		var c monitor.Change
@@ -57,7 +57,7 @@ func gist(e monitor.Event) string {
 	return ""
 }
 
-// History writes one line an interval, the newest first.
+// History writes one entry an interval, in the order given.
 func History(w io.Writer, is []monitor.Interval) error {
 	p := &printer{w: w}
 	if len(is) == 0 {
@@ -70,16 +70,16 @@ func History(w io.Writer, is []monitor.Interval) error {
 			for _, r := range i.Records {
 				data = append(data, r.Data)
 			}
-			what = orA(strings.Join(data, ", "), i.Rcode)
-			if len(data) > 6 {
-				what = strings.Join(data[:6], ", ") + fmt.Sprintf(" and %d more", len(data)-6)
-			}
+			what = orA(some(data), i.Rcode)
 		}
 		ttl := fmt.Sprintf("ttl %d", i.TTLMax)
-		if i.TTLMin != i.TTLMax {
+		switch {
+		case len(i.Records) == 0:
+			ttl = ""
+		case i.TTLMin != i.TTLMax:
 			ttl = fmt.Sprintf("ttl %d-%d", i.TTLMin, i.TTLMax)
 		}
-		p.line("%s - %s  %5dx  %-5s %-24s %-4s %-14s %s", i.First.UTC().Format(time.DateTime), i.Last.UTC().Format(time.TimeOnly), i.Count,
+		p.line("%s - %s  %5dx  %-5s %-24s %-4s %-14s %s", i.First.UTC().Format(time.DateTime), since(i.Last, i.First), i.Count,
 			i.Question.Type, i.Resolver, i.Transport, ttl, what)
 	}
 	return p.err
