@@ -8,6 +8,7 @@
 //	GET  /v1/history?name=…&type=…      what each resolver answered, as intervals
 //	GET  /v1/verify?name=…&whole=true   a fresh verdict on a watched name
 //	GET  /v1/explain?what=NAME|ID       every reason and fact
+//	GET  /v1/evidence/{id}              an alert with the samples that it rests on
 //	GET  /v1/health                     what keeps the daemon from its work; 503 if anything does, or the core is silent
 //	GET  /metrics                       for Prometheus
 //

@@ -55,6 +55,7 @@ type memory struct {
 	last    func() uint64
 	history func(ctx context.Context, q monitor.HistoryQuery) ([]monitor.Interval, error)
 	alerts  func(ctx context.Context, since time.Time) ([]monitor.Alert, error)
+	proofs  func(context.Context, string) ([]monitor.Sample, error)
 }
 
 func (m memory) Events(ctx context.Context, after uint64, most int) ([]monitor.Event, error) {
@@ -90,6 +91,13 @@ func (m memory) Alerts(ctx context.Context, since time.Time) ([]monitor.Alert, e
 		return nil, errUnasked
 	}
 	return m.alerts(ctx, since)
+}
+
+func (m memory) Proofs(ctx context.Context, alert string) ([]monitor.Sample, error) {
+	if m.proofs == nil {
+		return nil, errUnasked
+	}
+	return m.proofs(ctx, alert)
 }
 
 var (

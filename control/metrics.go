@@ -35,6 +35,9 @@ var (
 	descDropped  = desc("samples_dropped_total", "Samples that found no room.")
 	descCases    = desc("cases_total", "Cases opened.")
 	descProofs   = desc("proofs_total", "Handshakes with answered addresses.")
+	descHeard    = desc("overheard_total", "Samples from the wire about watched names.")
+	descConflict = desc("conflicts_total", "Queries overheard that got contradicting answers.", "watched")
+	descUnheeded = desc("overheard_unheeded_total", "Samples from the wire that nobody was asked about, for want of budget.")
 	descMoves    = desc("alert_transitions_total", "What became of alerts and of suspicions, by reason.", "transition")
 	descQueries  = desc("resolver_queries_total", "Queries sent.", "resolver", "transport", "role")
 	descFailures = desc("resolver_failures_total", "Queries that no answer came to.", "resolver", "transport", "role")
@@ -102,6 +105,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descDropped, st.Counts.Dropped)
 	counter(descCases, st.Counts.Cases)
 	counter(descProofs, st.Counts.Proofs)
+	counter(descHeard, st.Counts.Overheard)
+	counter(descConflict, st.Counts.Conflicts, "true")
+	counter(descConflict, st.Counts.Strangers, "false")
+	counter(descUnheeded, st.Counts.Unheeded)
 	for t, n := range st.Counts.Transitions {
 		counter(descMoves, n, string(t))
 	}

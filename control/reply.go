@@ -22,7 +22,7 @@ func reply(w http.ResponseWriter, v any, err error) {
 		fail(w, http.StatusBadRequest, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		fail(w, http.StatusGatewayTimeout, "no answer in time: "+err.Error())
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, monitor.ErrStopped):
 		// Whoever went away does not read this.
 		fail(w, http.StatusServiceUnavailable, "the daemon is stopping")
 	default:

@@ -57,6 +57,12 @@ var watching = backend{
 var remembering = memory{
 	last:   func() uint64 { return 0 },
 	events: func(context.Context, uint64, int) ([]monitor.Event, error) { return nil, nil },
+	proofs: func(_ context.Context, alert string) ([]monitor.Sample, error) {
+		if alert != openID {
+			return nil, nil
+		}
+		return []monitor.Sample{{Via: monitor.Wire, Question: monitor.Question{Name: "api.example.", Type: monitor.TypeA}}}, nil
+	},
 	history: func(context.Context, monitor.HistoryQuery) ([]monitor.Interval, error) {
 		return nil, nil
 	},
@@ -78,6 +84,10 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"GET", "/v1/status", "", 200, `"host":"app-17"`},
 		{"HEAD", "/v1/status", "", 200, ""},
+		{"GET", "/v1/evidence/" + openID, "", 200, `"samples":[{"schema":"dnstaster.sample/v1"`},
+		{"GET", "/v1/evidence/" + endedID, "", 200, `"samples":[]`},
+		{"GET", "/v1/evidence/01KAT3Q7", "", 404, `no such alert`},
+		{"GET", "/v1/evidence/x", "", 404, `no such alert`},
 		{"GET", "/v1/health", "", 200, `{"status":"ok","conditions":[]}`},
 		{"GET", "/v1/alerts", "", 200, openID},
 		{"GET", "/v1/alerts?state=open", "", 200, openID},

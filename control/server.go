@@ -31,6 +31,7 @@ type Log interface {
 	Last() uint64
 	History(ctx context.Context, q monitor.HistoryQuery) ([]monitor.Interval, error)
 	Alerts(ctx context.Context, since time.Time) ([]monitor.Alert, error)
+	Proofs(ctx context.Context, alert string) ([]monitor.Sample, error)
 }
 
 // Config is what a Server works with.
@@ -67,6 +68,7 @@ func New(cfg Config, log *slog.Logger) *Server {
 	s.mux.HandleFunc("GET /v1/history", within(askTime, s.history))
 	s.mux.HandleFunc("GET /v1/verify", within(verifyTime, s.verify))
 	s.mux.HandleFunc("GET /v1/explain", within(askTime, s.explain))
+	s.mux.HandleFunc("GET /v1/evidence/{id}", within(askTime, s.evidence))
 	s.mux.HandleFunc("GET /v1/health", within(askTime, s.health))
 	if cfg.Metrics != nil {
 		s.mux.Handle("GET /metrics", cfg.Metrics)
