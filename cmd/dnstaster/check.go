@@ -69,11 +69,8 @@ Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configurati
 var defaultWitnesses = []string{"cloudflare", "google", "quad9"}
 
 func check(cmd *cobra.Command, names []string, o checkOptions) error {
-	if !slices.Contains([]string{"text", "json"}, o.format) {
-		return usage("--format: want text or json, not %q", o.format)
-	}
-	if !slices.Contains([]string{"never", "poisoned", "suspect", "unknown"}, o.failOn) {
-		return usage("--fail-on: want never, poisoned, suspect or unknown, not %q", o.failOn)
+	if err := o.valid(); err != nil {
+		return err
 	}
 	c, err := checkConfig(cmd, names, o)
 	if err != nil {
@@ -99,10 +96,21 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := writeReport(cmd.OutOrStdout(), r, o, time.Since(began)); err != nil {
+	if err := writeReport(cmd.OutOrStdout(), r, o, func(w io.Writer) error { return report.Text(w, r, time.Since(began)) }); err != nil {
 		return err
 	}
 	return failOn(r, o.failOn)
+}
+
+// valid reports flags that make no sense.
+func (o checkOptions) valid() error {
+	if !slices.Contains([]string{"text", "json"}, o.format) {
+		return usage("--format: want text or json, not %q", o.format)
+	}
+	if !slices.Contains([]string{"never", "poisoned", "suspect", "unknown"}, o.failOn) {
+		return usage("--fail-on: want never, poisoned, suspect or unknown, not %q", o.failOn)
+	}
+	return nil
 }
 
 // checkConfig gives the configuration cut down to the names asked for.
@@ -229,7 +237,8 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 	return r, nil
 }
 
-func writeReport(w io.Writer, r monitor.Report, o checkOptions, took time.Duration) (err error) {
+// writeReport writes a report as the flags say; text does so for people.
+func writeReport(w io.Writer, r monitor.Report, o checkOptions, text func(io.Writer) error) (err error) {
 	if o.output != "" {
 		f, err := os.Create(o.output)
 		if err != nil {
@@ -241,7 +250,7 @@ func writeReport(w io.Writer, r monitor.Report, o checkOptions, took time.Durati
 	if o.format == "json" {
 		return report.JSON(w, r)
 	}
-	return report.Text(w, r, took)
+	return text(w)
 }
 
 // failOn gives the exit status of a report, or none below the given verdict. A

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -19,16 +21,17 @@ import (
 
 // config is dnstaster.yaml together with watches.d/*.yaml.
 type config struct {
-	Watches        []watchConfig     `yaml:"watches"`
-	Resolvers      []resolverConfig  `yaml:"resolvers"`
-	PrivateZones   []domain          `yaml:"private_zones"`
-	Storage        storageConfig     `yaml:"storage"`
-	Webhooks       []webhookConfig   `yaml:"webhooks"`
-	Control        controlConfig     `yaml:"control"`
-	ExternalLabels map[string]string `yaml:"external_labels"`
-	TLS            tlsConfig         `yaml:"tls"`
-	SpecialPurpose specialConfig     `yaml:"special_purpose"`
-	Timing         timingConfig      `yaml:"timing"`
+	Watches        []watchConfig    `yaml:"watches"`
+	Resolvers      []resolverConfig `yaml:"resolvers"`
+	PrivateZones   []domain         `yaml:"private_zones"`
+	Capture        captureConfig    `yaml:"capture"`
+	Storage        storageConfig    `yaml:"storage"`
+	Webhooks       []webhookConfig  `yaml:"webhooks"`
+	Control        controlConfig    `yaml:"control"`
+	ExternalLabels labels           `yaml:"external_labels"`
+	TLS            tlsConfig        `yaml:"tls"`
+	SpecialPurpose specialConfig    `yaml:"special_purpose"`
+	Timing         timingConfig     `yaml:"timing"`
 
 	path string // of the file; empty for none
 }
@@ -65,6 +68,13 @@ type resolverConfig struct {
 	TLSName   string   `yaml:"tls_name"`
 	Filtering bool     `yaml:"filtering"`
 	At        position
+}
+
+type captureConfig struct {
+	Enabled    toggle   `yaml:"enabled"`
+	Interfaces []string `yaml:"interfaces"`
+	Unwatched  string   `yaml:"unwatched"`
+	At         position
 }
 
 type storageConfig struct {
@@ -107,6 +117,8 @@ const (
 	defaultSocket = "/run/dnstaster/dnstaster.sock"
 	defaultStore  = "/var/lib/dnstaster/dnstaster.db"
 	minInterval   = 5 * time.Second
+	anyInterface  = "any"
+	maxInterface  = 15 // octets in the name of one
 )
 
 // configPath is where the configuration is, if no flag says otherwise.
@@ -117,35 +129,21 @@ func configPath() string {
 	return defaultConfig
 }
 
-// configError is a configuration that cannot be used, with all its problems.
-type configError []problem
-
-func (e configError) Error() string {
-	var ss []string
-	for _, p := range e {
-		ss = append(ss, p.Error())
-	}
-	if len(e) > 1 {
-		ss = append(ss, fmt.Sprintf("%d problems", len(e)))
-	}
-	return strings.Join(ss, "\n")
-}
-
 // loadConfig reads the file at path and the watches.d beside it. The error of a
-// file that does not exist is that of os.ReadFile; others are a configError.
+// file that does not exist is that of os.Open; others are a configError.
 func loadConfig(path string) (*config, error) {
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path)
 	if err != nil {
 		return nil, err
 	}
 	c := &config{path: path}
-	problems := decodeYAML(filepath.Base(path), text, c)
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(path), "watches.d", "*.yaml"))
+	problems := configError(decodeYAML(filepath.Base(path), text, c))
+	files, err := watchFiles(filepath.Join(filepath.Dir(path), "watches.d"))
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range files {
-		text, err := os.ReadFile(f)
+		text, err := readBounded(f)
 		if err != nil {
 			return nil, err
 		}
@@ -157,26 +155,51 @@ func loadConfig(path string) (*config, error) {
 	}
 	problems = append(problems, c.check()...)
 	if len(problems) > 0 {
-		slices.SortStableFunc(problems, func(a, b problem) int { return a.at.compare(b.at) })
-		return nil, configError(problems)
+		problems.sort()
+		return nil, problems
 	}
 	c.setDefaults()
 	return c, nil
 }
 
-func (p position) compare(q position) int {
-	if p.file == nil || q.file == nil || p.file.name != q.file.name {
-		return 0
+// readBounded reads a file, and no more of it than shows that it is too large.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	if p.line != q.line {
-		return p.line - q.line
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+8))
+}
+
+// watchFiles lists the files of watches.d, in order. One that cannot be listed
+// is an error: its watches would be missing without a word.
+func watchFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	return p.col - q.col
+	var files []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".yaml") && !strings.HasPrefix(e.Name(), ".") {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, err
 }
 
 func (c *config) setDefaults() {
 	if len(c.Resolvers) == 0 {
 		c.Resolvers = []resolverConfig{{Known: "system"}}
+	}
+	if c.Capture.Enabled == unset {
+		c.Capture.Enabled = on
+	}
+	if len(c.Capture.Interfaces) == 0 {
+		c.Capture.Interfaces = []string{anyInterface}
+	}
+	if c.Capture.Unwatched == "" {
+		c.Capture.Unwatched = "count"
 	}
 	if c.Storage.Path == "" {
 		c.Storage.Path = defaultStore
@@ -207,9 +230,8 @@ func socketPath() string {
 }
 
 var (
-	labelName   = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 	webhookName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	// secretValue is what a name of a secret never looks like, and a value does.
+	// secretName is what a value of a secret hardly ever looks like.
 	secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 )
 
@@ -222,8 +244,9 @@ func (c *config) check() []problem {
 	seen := map[domain]bool{}
 	for _, w := range c.Watches {
 		switch {
-		case w.Name == "":
+		case w.Name == "" && w.At.sound():
 			bad(w.At, "a watch without name")
+		case w.Name == "":
 		case seen[w.Name]:
 			bad(w.At, "%s is watched twice", strings.TrimSuffix(string(w.Name), "."))
 		case strings.Contains(string(w.Name), "*"):
@@ -241,9 +264,12 @@ func (c *config) check() []problem {
 		if !slices.Contains([]string{"", "auto", "allow", "deny"}, w.Expect.Private) {
 			bad(w.Expect.At, "private: want auto, allow or deny, not %q", w.Expect.Private)
 		}
-		for _, t := range w.Types {
-			if !slices.Contains(watchable, t) {
+		for i, t := range w.Types {
+			if t != 0 && !slices.Contains(watchable, t) {
 				bad(w.At, "type %s cannot be watched; there is %s", t, joinTypes(watchable))
+			}
+			if i > 0 && slices.Contains(w.Types[:i], t) {
+				bad(w.At, "type %s is there twice", t)
 			}
 		}
 	}
@@ -253,23 +279,37 @@ func (c *config) check() []problem {
 	}
 	hooks := map[string]bool{}
 	for _, h := range c.Webhooks {
-		if !webhookName.MatchString(h.Name) {
+		if !webhookName.MatchString(h.Name) && (h.Name != "" || h.At.sound()) {
 			bad(h.At, "a webhook needs a name of letters, digits, dots, hyphens and underscores, not %q", h.Name)
-		} else if hooks[h.Name] {
+		} else if h.Name != "" && hooks[h.Name] {
 			bad(h.At, "there are two webhooks %q", h.Name)
 		}
 		hooks[h.Name] = true
-		if h.URLFile == "" {
+		if h.URLFile == "" && h.At.sound() {
 			bad(h.At, "webhook %q needs url_file: the address is a secret and stays out of this file", h.Name)
+		}
+		if strings.Contains(h.URLFile, "://") {
+			bad(h.At, "webhook %q: url_file is the name of a file that holds the address, not the address", h.Name)
+		}
+		if strings.HasPrefix(h.SecretFile, "whsec_") {
+			bad(h.At, "webhook %q: secret_file is the name of a file that holds the secret, not the secret", h.Name)
 		}
 		if h.Format != "" && h.Format != "standard" {
 			bad(h.At, "webhook %q: format: want standard, not %q", h.Name, h.Format)
 		}
 	}
-	for k := range c.ExternalLabels {
-		if !labelName.MatchString(k) {
-			bad(position{}, "external_labels: %q is not a label name", k)
+	for i, name := range c.Capture.Interfaces {
+		switch {
+		case name == "" || len(name) > maxInterface || strings.ContainsAny(name, "/ "):
+			bad(c.Capture.At, "interfaces: %q is no name of an interface", name)
+		case name == anyInterface && len(c.Capture.Interfaces) > 1:
+			bad(c.Capture.At, "interfaces: any stands for all, and so alone")
+		case slices.Contains(c.Capture.Interfaces[:i], name):
+			bad(c.Capture.At, "interfaces: %s is there twice", name)
 		}
+	}
+	if c.Capture.Unwatched != "" && c.Capture.Unwatched != "count" {
+		bad(c.Capture.At, "unwatched: want count, not %q", c.Capture.Unwatched)
 	}
 	if !slices.Contains([]string{"", "default", "lab"}, c.Timing.Profile) {
 		bad(c.Timing.At, "profile: want default or lab, not %q", c.Timing.Profile)
@@ -311,6 +351,8 @@ func (r resolverConfig) check(names map[string]bool) []problem {
 		return nil
 	}
 	switch {
+	case !r.At.sound(): // is told of already
+		return nil
 	case r.Name == "" || r.Name == "system":
 		return one("a resolver needs a name of its own")
 	case !netip.AddrPort(r.Address).Addr().IsValid():

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
+	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/webhook"
 )
 
@@ -63,13 +65,39 @@ func configCheckCommand() *cobra.Command {
 			return configFailure(err)
 		}
 		refs, _ := c.references()
-		if _, _, err := c.roots(); err != nil {
+		if err := c.checkFiles(cmd); err != nil {
 			return exit{exitConfig, err}
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %d watches, %d witness endpoints, %d webhooks\n", *path, len(c.Watches), len(refs), len(c.Webhooks))
 		return err
 	}
 	return cmd
+}
+
+// checkFiles reads the files that the configuration names. One that is named
+// without a directory and is not here may be a credential that systemd shows to
+// the daemon alone: that is said, and is no error.
+func (c *config) checkFiles(cmd *cobra.Command) error {
+	var errs []error
+	if _, _, err := c.roots(); err != nil {
+		errs = append(errs, err)
+	}
+	for _, h := range c.Webhooks {
+		_, err := c.sender(h, noLog{}, monitor.Config{}, nil, quiet(cmd))
+		var missing *fs.PathError
+		switch {
+		case err == nil:
+		case errors.As(err, &missing) && errors.Is(err, fs.ErrNotExist) && c.maybeCredential(missing.Path):
+			fmt.Fprintf(cmd.ErrOrStderr(), "dnstaster: webhook %s: %s is not there: fine if systemd gives it as a credential\n", h.Name, missing.Path)
+		default:
+			errs = append(errs, fmt.Errorf("webhook %s: %w", h.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *config) maybeCredential(path string) bool {
+	return os.Getenv("CREDENTIALS_DIRECTORY") == "" && filepath.Dir(path) == filepath.Dir(c.path)
 }
 
 func configShowCommand() *cobra.Command {
@@ -84,7 +112,7 @@ func configShowCommand() *cobra.Command {
 		if err != nil {
 			return configFailure(err)
 		}
-		text, err := yaml.MarshalWithOptions(c.shown(), yaml.Indent(2), yaml.IndentSequence(true))
+		text, err := yaml.MarshalWithOptions(c.shown(), showOptions...)
 		if err != nil {
 			return err
 		}
@@ -136,7 +164,7 @@ func testWebhook(cmd *cobra.Command, c *config, h webhookConfig) error {
 	}
 	result, err := s.Test(cmd.Context())
 	if err != nil {
-		return exit{exitSuspect, err}
+		return exit{exitUnavailable, err}
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", h.Name, result)
 	return err

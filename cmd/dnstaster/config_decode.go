@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
@@ -11,40 +12,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
-
-// problem is one error in a configuration file, at its place.
-type problem struct {
-	at   position
-	text string
-}
-
-// position is a place in a file. A struct that has a field of this type is told
-// where it stands.
-type position struct {
-	file      *source
-	line, col int
-}
-
-// source is a configuration file as it was read.
-type source struct {
-	name  string
-	lines []string
-}
-
-// Error gives place and text, then the line with a caret under the place.
-func (p problem) Error() string {
-	if p.at.file == nil {
-		return p.text
-	}
-	s := fmt.Sprintf("%s:%d:%d: %s", p.at.file.name, p.at.line, p.at.col, p.text)
-	if i := p.at.line - 1; i >= 0 && i < len(p.at.file.lines) {
-		line := strings.ReplaceAll(p.at.file.lines[i], "\t", " ")
-		s += fmt.Sprintf("\n%6d | %s\n       | %s^", p.at.line, line, strings.Repeat(" ", max(0, p.at.col-1)))
-	}
-	return s
-}
 
 // decoder reads YAML into Go values, strictly, and goes on after an error so
 // that all of them can be told at once.
@@ -58,35 +28,53 @@ type nodeDecoder interface {
 	decodeNode(d *decoder, n ast.Node)
 }
 
-// decodeYAML reads text into v, which points to a struct.
+// decodeYAML reads text into v, which points to a struct. It tells all that is
+// wrong, in bounded time and space whatever the text is.
 func decodeYAML(name string, text []byte, v any) []problem {
-	d := &decoder{file: &source{name: name, lines: strings.Split(string(text), "\n")}}
-	f, err := parser.ParseBytes(text, 0)
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	d := &decoder{file: &source{name: name}}
+	if len(text) <= maxFile {
+		d.file.lines = strings.Split(string(text), "\n")
+	}
+	if !d.text(text) {
+		return d.problems
+	}
+	tokens := lexer.Tokenize(string(text))
+	if !d.shape(tokens) {
+		return d.problems
+	}
+	f, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return []problem{d.syntax(err)}
 	}
-	docs := slices.DeleteFunc(f.Docs, func(doc *ast.DocumentNode) bool { return doc.Body == nil })
-	if len(docs) > 1 {
-		d.fail(docs[1].Body, "a second document: one file holds one")
-	}
-	if len(docs) > 0 {
-		d.decode(docs[0].Body, reflect.ValueOf(v).Elem())
+	var body ast.Node
+	for _, doc := range f.Docs {
+		switch {
+		case doc.Body == nil:
+		case doc.Body.Type() == ast.DirectiveType:
+			d.fail(doc.Body, "directives are not understood here: leave it out")
+		case body != nil:
+			d.fail(doc.Body, "a second document: one file holds one")
+		default:
+			body = doc.Body
+			d.decode(body, reflect.ValueOf(v).Elem())
+		}
 	}
 	return d.problems
 }
 
+// syntax tells what the parser found. Its errors' own text holds lines of the
+// file, and takes long to make of a large one.
 func (d *decoder) syntax(err error) problem {
-	p := problem{at: position{d.file, 1, 1}, text: err.Error()}
-	var syntax *yaml.SyntaxError
-	var dup *yaml.DuplicateKeyError
-	switch {
-	case errors.As(err, &dup):
-		p.text, p.at.line, p.at.col = dup.Message, dup.Token.Position.Line, dup.Token.Position.Column
-	case errors.As(err, &syntax):
-		p.text = syntax.Message
-		if syntax.Token != nil {
-			p.at.line, p.at.col = syntax.Token.Position.Line, syntax.Token.Position.Column
-		}
+	p := problem{at: position{file: d.file, line: 1, col: 1}}
+	var y yaml.Error
+	if !errors.As(err, &y) {
+		p.text = err.Error()
+		return p
+	}
+	p.text = strings.ReplaceAll(y.GetMessage(), "\t", "tab")
+	if t := y.GetToken(); t != nil && t.Position != nil {
+		p.at.line, p.at.col = t.Position.Line, t.Position.Column
 	}
 	return p
 }
@@ -115,7 +103,7 @@ var positionType = reflect.TypeFor[position]()
 func (d *decoder) decode(n ast.Node, v reflect.Value) {
 	switch n := n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		d.fail(n, "anchors, aliases and tags are not understood here: write it out")
+		d.fail(n, noAnchors)
 		return
 	case *ast.NullNode:
 		return // a key without a value keeps its default
@@ -139,8 +127,6 @@ func (d *decoder) decode(n ast.Node, v reflect.Value) {
 		d.decodeStruct(n, v)
 	case reflect.Slice:
 		d.decodeList(n, v)
-	case reflect.Map:
-		d.decodeMap(n, v)
 	case reflect.Bool:
 		b, ok := n.(*ast.BoolNode)
 		if !ok {
@@ -152,20 +138,14 @@ func (d *decoder) decode(n ast.Node, v reflect.Value) {
 		if text, ok := d.scalar(n); ok {
 			v.SetString(text)
 		}
-	case reflect.Uint16, reflect.Int:
-		text, ok := d.scalar(n)
-		if !ok {
-			return
-		}
-		i, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || v.Kind() == reflect.Uint16 && (i < 0 || i > 65535) {
-			d.fail(n, "want a whole number, not %q", text)
-			return
-		}
-		if v.Kind() == reflect.Uint16 {
-			v.SetUint(uint64(i))
-		} else {
-			v.SetInt(i)
+	case reflect.Uint16:
+		if text, ok := d.scalar(n); ok {
+			i, err := strconv.ParseUint(text, 10, 16)
+			if err != nil || i == 0 {
+				d.fail(n, "want a whole number from 1 to 65535, not %q", text)
+				return
+			}
+			v.SetUint(i)
 		}
 	default:
 		panic("no way to decode " + v.Type().String())
@@ -187,10 +167,15 @@ func (d *decoder) entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func (d *decoder) decodeStruct(n ast.Node, v reflect.Value) {
 	fields := map[string]reflect.Value{}
 	var known []string
+	before := len(d.problems)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if f.Type == positionType {
-			v.Field(i).Set(reflect.ValueOf(d.place(n)))
+			p := d.place(n)
+			defer func() {
+				p.broken = len(d.problems) > before
+				v.Field(i).Set(reflect.ValueOf(p))
+			}()
 		} else if key := f.Tag.Get("yaml"); key != "" {
 			fields[key] = v.Field(i)
 			known = append(known, key)
@@ -224,19 +209,6 @@ func (d *decoder) decodeList(n ast.Node, v reflect.Value) {
 	}
 }
 
-func (d *decoder) decodeMap(n ast.Node, v reflect.Value) {
-	es, ok := d.entries(n)
-	if !ok {
-		return
-	}
-	v.Set(reflect.MakeMapWithSize(v.Type(), len(es)))
-	for _, e := range es {
-		x := reflect.New(v.Type().Elem()).Elem()
-		d.decode(e.Value, x)
-		v.SetMapIndex(reflect.ValueOf(e.Key.GetToken().Value), x)
-	}
-}
-
 // scalar gives the text of a single value.
 func (d *decoder) scalar(n ast.Node) (string, bool) {
 	switch n := n.(type) {
@@ -247,7 +219,12 @@ func (d *decoder) scalar(n ast.Node) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		return n.GetToken().Value, true
 	}
-	d.fail(n, "want a single value, not %s", kind(n))
+	hint := ""
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle {
+		// The parser takes an IPv6 address within brackets for a mapping.
+		hint = "; put quotes around a value with colons in it"
+	}
+	d.fail(n, "want a single value, not %s%s", kind(n), hint)
 	return "", false
 }
 
@@ -265,6 +242,9 @@ func kind(n ast.Node) string {
 
 // unknownKey says that a key is unknown, and which known one was meant.
 func unknownKey(key string, known []string) string {
+	if slices.Contains(known, key+"_file") {
+		return fmt.Sprintf("unknown key %q; did you mean %q? secrets stay out of this file", key, key+"_file")
+	}
 	best, distance := "", 3
 	for _, k := range known {
 		if n := editDistance(key, k); n < distance && n < len(key) {

@@ -7,6 +7,9 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// showOptions is how that tree is written.
+var showOptions = []yaml.EncodeOption{yaml.Indent(2), yaml.IndentSequence(true)}
+
 // shown gives the configuration as a tree that can be written as YAML: keys as
 // they are read, values as they are used.
 func (c *config) shown() any { return shown(reflect.ValueOf(*c)) }

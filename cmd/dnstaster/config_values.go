@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -116,13 +118,17 @@ func (p *pin) UnmarshalText(b []byte) error {
 type endpoint netip.AddrPort
 
 func (e *endpoint) UnmarshalText(b []byte) error {
-	if a, err := netip.ParseAddr(string(b)); err == nil {
-		*e = endpoint(netip.AddrPortFrom(a, 0))
-		return nil
-	}
 	ap, err := netip.ParseAddrPort(string(b))
-	if err != nil {
+	if a, aerr := netip.ParseAddr(string(b)); aerr == nil {
+		ap, err = netip.AddrPortFrom(a, 0), nil
+	} else if err == nil && ap.Port() == 0 {
+		err = errors.New("port 0")
+	}
+	switch {
+	case err != nil:
 		return fmt.Errorf("want an address such as 192.0.2.1 or [2001:db8::1]:853, not %q: resolvers are never looked up by name", b)
+	case ap.Addr().IsUnspecified() || ap.Addr().IsMulticast():
+		return fmt.Errorf("%s is not the address of a resolver", ap.Addr())
 	}
 	*e = endpoint(ap)
 	return nil
@@ -164,7 +170,6 @@ func (r *resolverConfig) decodeNode(d *decoder, n ast.Node) {
 	}
 	type plain resolverConfig
 	d.decode(n, reflectElem((*plain)(r)))
-	r.At = d.place(n)
 }
 
 // httpConfig is http_config as in Prometheus, read by its own code.
@@ -174,14 +179,86 @@ type httpConfig struct {
 }
 
 func (h *httpConfig) decodeNode(d *decoder, n ast.Node) {
+	if _, ok := d.entries(n); !ok || !d.plain(n) {
+		return
+	}
 	c, err := promconfig.LoadHTTPConfig(n.String() + "\n")
 	if err != nil {
-		d.fail(n, "http_config: %v", firstLine(err))
+		d.fail(n, "http_config: %s", promError(err))
+		return
+	}
+	if holdsSecret(reflect.ValueOf(*c)) || passwordIn(c.ProxyURL) {
+		d.fail(n, "http_config holds a secret: secrets stay out of this file, give password_file, credentials_file and the like")
 		return
 	}
 	h.HTTPClientConfig, h.set = *c, true
 }
 
-func firstLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+func passwordIn(u promconfig.URL) bool {
+	if u.URL == nil {
+		return false
+	}
+	_, set := u.User.Password()
+	return set
+}
+
+// holdsSecret reports whether there is a secret anywhere in v, by its type.
+func holdsSecret(v reflect.Value) bool {
+	if v.Type() == reflect.TypeFor[promconfig.Secret]() {
+		return v.Len() > 0
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return !v.IsNil() && holdsSecret(v.Elem())
+	case reflect.Struct:
+		for _, f := range v.Fields() {
+			if holdsSecret(f) {
+				return true
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if holdsSecret(v.Index(i)) {
+				return true
+			}
+		}
+	case reflect.Map:
+		for _, x := range v.Seq2() {
+			if holdsSecret(x) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// promNoise is what Prometheus's decoder says besides: lines counted from the
+// start of http_config, and values, which may be secrets.
+var promNoise = regexp.MustCompile("yaml: |unmarshal errors: |line [0-9]+: |in type [a-zA-Z.]+| into [a-zA-Z.*]+| `[^`]*`")
+
+func promError(err error) string {
+	return strings.TrimSpace(promNoise.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), ""))
+}
+
+// labels are put on every alert.
+type labels map[string]string
+
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+// decodeNode reads labels, each at its place.
+func (l *labels) decodeNode(d *decoder, n ast.Node) {
+	es, ok := d.entries(n)
+	if !ok {
+		return
+	}
+	*l = labels{}
+	for _, e := range es {
+		key := e.Key.GetToken().Value
+		if !labelName.MatchString(key) {
+			d.fail(e.Key, "%q is not a label name: want letters, digits and underscores", key)
+		}
+		var text string
+		d.decode(e.Value, reflectElem(&text))
+		(*l)[key] = text
+	}
 }

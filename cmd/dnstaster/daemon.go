@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +31,7 @@ import (
 type senses struct {
 	asker  *resolver.Asker
 	prover *evidence.Prover
+	second atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
 }
 
 func (s *senses) Close() { s.asker.Close() }
@@ -41,12 +43,15 @@ func newSenses(c *config, allow []netip.Prefix, log *slog.Logger) (*senses, erro
 	if err != nil {
 		return nil, err
 	}
-	return &senses{
-		asker: resolver.New(resolver.Config{Roots: roots}, log.With("part", "resolver")),
-		prover: evidence.New(evidence.Config{
-			ExtraRoots: extra, AllowPrefixes: allow,
-		}, log.With("part", "evidence")),
-	}, nil
+	s := &senses{prover: evidence.New(evidence.Config{
+		ExtraRoots: extra, AllowPrefixes: allow,
+	}, log.With("part", "evidence"))}
+	s.asker = resolver.New(resolver.Config{Roots: roots, Late: func(q monitor.Question, first, later monitor.Observation) {
+		if take := s.second.Load(); take != nil {
+			(*take)(secondAnswer(q, first, later))
+		}
+	}}, log.With("part", "resolver"))
+	return s, nil
 }
 
 // roots gives the system's roots with those of tls.roots added, and the latter
@@ -114,6 +119,7 @@ type daemon struct {
 	control *control.Server
 	socket  net.Listener
 	senses  *senses
+	ear     *ear
 	log     *slog.Logger
 }
 
@@ -135,13 +141,21 @@ func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *da
 	if d.monitor, err = monitor.New(mc, s.asker, s.prover, d.store, log.With("part", "monitor")); err != nil {
 		return d, err
 	}
+	if d.ear, err = newEar(c.Capture, mc.Watches, log.With("part", "capture")); err != nil {
+		return d, err
+	}
+	if !d.ear.listens() {
+		// Nobody else sees them then.
+		take := func(s monitor.Sample) { d.monitor.Offer(s) }
+		s.second.Store(&take)
+	}
 	if d.senders, err = c.senders(d.store, mc, s.asker, log); err != nil {
 		return d, err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		control.NewCollector(d.monitor, version()), &partsCollector{d.store, d.senders, s},
+		control.NewCollector(d.monitor, version()), &partsCollector{d.store, d.senders, s, d.ear},
 	)
 	d.control = control.New(control.Config{
 		Backend: &backend{d.monitor, d, monitor.ConfigStatus{Path: c.path, Loaded: time.Now()}}, Log: d.store,
@@ -156,6 +170,7 @@ func (d *daemon) run(ctx context.Context) error {
 	tasks := map[string]func(context.Context) error{
 		"monitor": d.monitor.Run,
 		"storage": d.store.Run,
+		"capture": func(ctx context.Context) error { return d.ear.run(ctx, d.monitor.Offer) },
 		"control": func(ctx context.Context) error { return d.control.Serve(ctx, d.socket) },
 	}
 	for i, s := range d.senders {
@@ -181,7 +196,11 @@ func (d *daemon) close() error {
 			errs = append(errs, err)
 		}
 	}
+	d.senses.second.Store(nil)
 	d.senses.Close()
+	if d.ear != nil {
+		errs = append(errs, d.ear.close())
+	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}

@@ -60,7 +60,7 @@ within 30 s: with status 0 only if the right alert came, and no other.`,
 			}
 			out, err := d.run(ctx)
 			if err != nil {
-				return exit{exitUnknown, err}
+				return err
 			}
 			if asJSON {
 				if err := printJSON(cmd, out); err != nil {
@@ -134,6 +134,11 @@ func (d *demo) run(ctx context.Context) (out demoOutcome, err error) {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// Binding a control socket narrows the mask of the whole process for a
+	// moment; another demo in it may be at just that.
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return out, err
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	s := &servers{ctx: ctx}
@@ -218,6 +223,7 @@ func (d *demo) build(s *servers, dir string) (*config, monitor.Config, error) {
 		Storage:  storageConfig{Path: filepath.Join(dir, "dnstaster.db")},
 		Control:  controlConfig{Socket: filepath.Join(dir, "dnstaster.sock")},
 		TLS:      tlsConfig{Roots: []string{"ca.pem"}},
+		Capture:  captureConfig{Enabled: off}, // which needs a privilege
 		Webhooks: []webhookConfig{{Name: "demo", URLFile: "url", SecretFile: "secret"}},
 	}
 	c.setDefaults()
@@ -435,8 +441,11 @@ func (d *demo) judge(got []hook, forged time.Time, why string) demoOutcome {
 	h := got[0]
 	out.Alert, out.After = &h.alert, h.at.Sub(forged).Seconds()
 	a := h.alert
-	has := func(rule string) bool {
-		return slices.ContainsFunc(a.Reasons, func(r monitor.Reason) bool { return r.Rule == rule && r.Weight >= 60 })
+	// A broken pin confirms together with one wrong certificate whose control was
+	// right (design §8): whether the second handshake is back when the round that
+	// breaks the pin for good is judged, is a matter of milliseconds.
+	has := func(rule string, least int) bool {
+		return slices.ContainsFunc(a.Reasons, func(r monitor.Reason) bool { return r.Rule == rule && r.Weight >= least })
 	}
 	switch {
 	case len(got) > 1:
@@ -447,7 +456,7 @@ func (d *demo) judge(got []hook, forged time.Time, why string) demoOutcome {
 		out.Why = fmt.Sprintf("the wrong alert came: %s %s %s at %s", h.kind, a.Kind, a.Name, a.Resolver)
 	case a.Confidence != monitor.Confirmed || a.Severity != monitor.Critical || a.Verdict != monitor.Poisoned:
 		out.Why = fmt.Sprintf("the alert is %s, %s, %s", a.Severity, a.Confidence, a.Verdict)
-	case !has("id.tls_mismatch") || !has("pin.violation"):
+	case !has("id.tls_mismatch", 15) || !has("pin.violation", 60) || !proven(a):
 		out.Why = "the alert came without its proof"
 	case d.partner.bytes.Load() != 0:
 		out.Why = fmt.Sprintf("%d bytes were sent to an address under proof", d.partner.bytes.Load())
@@ -455,6 +464,15 @@ func (d *demo) judge(got []hook, forged time.Time, why string) demoOutcome {
 		out.Pass, out.Why = true, "right name, resolver and kind, no other alert"
 	}
 	return out
+}
+
+// proven reports whether the false address was met with a wrong certificate and
+// the true one with the right one.
+func proven(a monitor.Alert) bool {
+	met := func(address string, o monitor.Outcome) bool {
+		return slices.ContainsFunc(a.Evidence, func(e monitor.Evidence) bool { return e.Address.String() == address && e.Outcome == o })
+	}
+	return met(demoFalse, monitor.OutcomeNameMismatch) && met(demoTrue, monitor.OutcomeOK)
 }
 
 // sleep waits for d, and reports whether ctx let it.

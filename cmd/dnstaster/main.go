@@ -7,24 +7,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/dnstaster/dnstaster/control"
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
 // Exit statuses. The first four are those of Nagios plugins; the others are
-// from sysexits.h, so that a mistake is never taken for a verdict.
+// from sysexits.h, so that a mistake is never taken for a verdict. A command
+// that gives no verdict ends with 0 or one of the others; only demo, which is a
+// test, says with 1 that it failed.
 const (
-	exitClean    = 0
-	exitSuspect  = 1
-	exitPoisoned = 2
-	exitUnknown  = 3
-	exitUsage    = 64
-	exitConfig   = 78
+	exitClean       = 0
+	exitSuspect     = 1
+	exitPoisoned    = 2
+	exitUnknown     = 3
+	exitUsage       = 64
+	exitUnavailable = 69 // no daemon, or no endpoint, answers as it should
+	exitInternal    = 70
+	exitIO          = 74
+	exitPermission  = 77
+	exitConfig      = 78
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -87,7 +95,23 @@ func status(err error, stderr io.Writer) int {
 		return exitConfig
 	}
 	fmt.Fprintln(stderr, "dnstaster:", err)
-	return exitUnknown
+	return failureStatus(err)
+}
+
+// failureStatus gives the exit status of what went wrong and is no verdict.
+func failureStatus(err error) int {
+	var path *fs.PathError
+	var answer *control.Error
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, control.ErrNoDaemon), errors.As(err, &answer), errors.Is(err, context.DeadlineExceeded):
+		return exitUnavailable
+	case errors.Is(err, fs.ErrPermission):
+		return exitPermission
+	case errors.As(err, &path), errors.As(err, &errno):
+		return exitIO
+	}
+	return exitInternal
 }
 
 // newRoot makes the command with everything under it.
@@ -110,11 +134,28 @@ since when, from whom, what is exposed, and what to do.`,
 		return usage("%w\nSee: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		runCommand(), demoCommand(), checkCommand(), verifyCommand(), statusCommand(), alertsCommand(),
-		historyCommand(), eventsCommand(), explainCommand(), configCommand(), webhookCommand(), versionCommand(),
+		runCommand(), demoCommand(), checkCommand(), replayCommand(), verifyCommand(), statusCommand(), alertsCommand(),
+		historyCommand(), eventsCommand(), explainCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
 	)
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	usageErrors(root)
+	helpErrors(root)
 	return root
+}
+
+// helpErrors has help on what there is not end with the status of a usage error.
+func helpErrors(root *cobra.Command) {
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if c, rest, err := root.Find(args); err != nil || c == root && len(rest) > 0 {
+			return usage("no command %q\nSee: %s --help", args[0], root.CommandPath())
+		}
+		return nil
+	}
 }
 
 // usageErrors has wrong arguments end with the status of a usage error.

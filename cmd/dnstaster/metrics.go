@@ -12,6 +12,7 @@ type partsCollector struct {
 	store   *storage.DB
 	senders []*webhook.Sender
 	senses  *senses
+	ear     *ear
 }
 
 func partDesc(name, help string, labels ...string) *prometheus.Desc {
@@ -36,6 +37,13 @@ var (
 	descIgnored      = partDesc("resolver_ignored_total", "Messages on our sockets that answer no query of ours.", "resolver", "address", "transport")
 	descLateAnswers  = partDesc("resolver_late_total", "Further answers to one query, other than the first.", "resolver", "address", "transport")
 	descConnections  = partDesc("resolver_connections_total", "TCP and TLS connections made.", "resolver", "address", "transport")
+	descWirePackets  = partDesc("wire_packets_total", "Packets overheard.")
+	descWireLost     = partDesc("wire_lost_packets_total", "Packets that the kernel had no room for.")
+	descWireMessages = partDesc("wire_messages_total", "DNS messages overheard.", "kind")
+	descWireTrans    = partDesc("wire_transactions_total", "Distinct queries overheard.")
+	descWireBroken   = partDesc("wire_undecodable_total", "Messages that claim to be DNS and cannot be read.")
+	descWireBlind    = partDesc("wire_blind_total", "Transactions and packets that there was no room for.")
+	descWireUp       = partDesc("wire_interfaces", "Interfaces that are listened to; 1 may stand for all.")
 	descHandshakes   = partDesc("proof_outcomes_total", "Handshakes with answered addresses, by outcome.", "outcome")
 )
 
@@ -83,6 +91,17 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descIgnored, r.Ignored, labels...)
 		counter(descLateAnswers, r.Late, labels...)
 		counter(descConnections, r.Opened, labels...)
+	}
+	w := p.ear.status()
+	gauge(descWireUp, float64(len(w.Interfaces)))
+	if len(w.Interfaces) > 0 {
+		counter(descWirePackets, w.Packets)
+		counter(descWireLost, w.Lost)
+		counter(descWireMessages, w.Queries, "query")
+		counter(descWireMessages, w.Responses, "response")
+		counter(descWireTrans, w.Transactions)
+		counter(descWireBroken, w.Undecodable)
+		counter(descWireBlind, w.Blind)
 	}
 	for o, n := range p.senses.prover.Stats().Outcomes {
 		counter(descHandshakes, n, string(o))

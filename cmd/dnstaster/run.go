@@ -108,7 +108,7 @@ type backend struct {
 // Status adds to the monitor's own what only the whole daemon knows.
 func (b *backend) Status(ctx context.Context) (monitor.Status, error) {
 	s, err := b.Monitor.Status(ctx)
-	s.Version, s.Config = version(), b.config
+	s.Version, s.Config, s.Wire = version(), b.config, b.d.ear.status()
 	st := b.d.store.Stats()
 	s.Store = monitor.StoreStatus{Bytes: st.FileBytes, Events: st.Events, LastCommit: st.LastCommit, SetAside: st.SetAside}
 	for _, w := range b.d.senders {

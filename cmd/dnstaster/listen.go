@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dnstaster/dnstaster/capture"
+	"github.com/dnstaster/dnstaster/monitor"
+)
+
+// ringSize is the memory shared with the kernel, of all interfaces together.
+const ringSize = 4 << 20
+
+// ear is the part of the daemon that overhears.
+type ear struct {
+	sources  []*capture.Live
+	matchers []*capture.Matcher
+	names    []string
+	err      error // why nothing is heard
+	log      *slog.Logger
+}
+
+// newEar begins to listen where the configuration says so. Without the
+// privilege the daemon goes on without: it says so in the log and in status.
+func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
+	e := &ear{log: log}
+	if !c.Enabled.on() || len(watches) == 0 {
+		return e, nil
+	}
+	var watched []string
+	for _, w := range watches {
+		watched = append(watched, w.Name)
+	}
+	for _, name := range c.Interfaces {
+		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces)}, log)
+		if err != nil {
+			e.close()
+			if !errors.Is(err, fs.ErrPermission) {
+				return nil, err
+			}
+			e.sources, e.matchers, e.names, e.err = nil, nil, nil, err
+			log.Warn("not listening to the wire: forged answers that race genuine ones will not be seen", "err", err)
+			return e, nil
+		}
+		e.sources = append(e.sources, live)
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		e.names = append(e.names, name)
+	}
+	return e, nil
+}
+
+// run listens until ctx ends. offer takes a sample if there is room.
+func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
+	defer context.AfterFunc(ctx, func() { e.close() })()
+	var g errgroup.Group
+	for i := range e.sources {
+		g.Go(func() error {
+			err := e.listen(e.sources[i], e.matchers[i], offer)
+			if err != nil {
+				e.close() // one that fails ends all: half of an ear is no ear
+			}
+			return err
+		})
+	}
+	if len(e.sources) == 0 {
+		<-ctx.Done()
+	}
+	return g.Wait()
+}
+
+func (e *ear) listen(src capture.Source, m *capture.Matcher, offer func(monitor.Sample) bool) error {
+	for {
+		f, err := src.Next()
+		if errors.Is(err, capture.ErrStopped) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s, ok := m.Take(f); ok {
+			offer(s) // what finds no room is counted there
+		}
+	}
+}
+
+func (e *ear) close() error {
+	var errs []error
+	for _, s := range e.sources {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// listens reports whether the wire is heard.
+func (e *ear) listens() bool { return len(e.sources) > 0 }
+
+func (e *ear) status() monitor.WireStatus {
+	s := monitor.WireStatus{Interfaces: e.names}
+	if e.err != nil {
+		s.Error = e.err.Error()
+	}
+	for i, src := range e.sources {
+		st, m := src.Stats(), e.matchers[i].Stats()
+		s.Packets += st.Received
+		s.Lost += st.Dropped
+		s.Queries += m.Queries
+		s.Responses += m.Responses
+		s.Transactions += m.Transactions
+		s.Undecodable += m.Undecodable
+		s.Blind += m.Blind + m.Forgotten + m.Refused
+	}
+	return s
+}
+
+// localAddrs knows this host's addresses, as they were a moment ago.
+type localAddrs struct {
+	known []netip.Addr
+	read  time.Time
+}
+
+const localAddrsFor = 10 * time.Second
+
+// has reports whether a is this host's. It is used by one goroutine at a time.
+func (l *localAddrs) has(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	if now := time.Now(); now.Sub(l.read) > localAddrsFor {
+		l.read = now
+		if as, err := net.InterfaceAddrs(); err == nil {
+			l.known = l.known[:0]
+			for _, x := range as {
+				if p, err := netip.ParsePrefix(x.String()); err == nil {
+					l.known = append(l.known, p.Addr())
+				}
+			}
+		}
+	}
+	return slices.Contains(l.known, a)
+}
+
+// secondAnswer makes a sample of a second answer to a question of our own,
+// which came to our own socket.
+func secondAnswer(q monitor.Question, first, later monitor.Observation) monitor.Sample {
+	return monitor.Sample{
+		At: later.At, Via: monitor.Wire, Question: q,
+		Queries: []monitor.Packet{{At: first.At.Add(-time.Duration(first.RTT))}},
+		Answers: []monitor.Observation{first, later},
+	}
+}
+
+// toggle is a boolean that may be left out.
+type toggle uint8
+
+const (
+	unset toggle = iota
+	off
+	on
+)
+
+func (t toggle) on() bool { return t != off }
+
+// MarshalText gives true or false.
+func (t toggle) MarshalText() ([]byte, error) { return fmt.Append(nil, t.on()), nil }
+
+// UnmarshalText reads true or false, on or off.
+func (t *toggle) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "true", "on":
+		*t = on
+	case "false", "off":
+		*t = off
+	default:
+		return fmt.Errorf("want true or false, not %q", b)
+	}
+	return nil
+}
