@@ -334,10 +334,68 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// TestWire has forged packets lead to a webhook of the right kind within ten
+// seconds, and the packets into the evidence.
+func TestWire(t *testing.T) {
+	tests := []struct {
+		attack string
+		kinds  []monitor.Kind // any of them: which answer is first is the attacker's luck
+	}{
+		{"race", []monitor.Kind{monitor.PathInjection}},
+		{"bettercap", []monitor.Kind{monitor.AttackAttempt, monitor.PathInjection}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.attack, func(t *testing.T) {
+			s, d := newSink(t), startDaemon(t)
+			d.awaitVerdict(t, "", monitor.Clean, 20*time.Second)
+			t.Cleanup(func() { mustScript(t, "calm") })
+			began := time.Now()
+			attacked := make(chan error, 1)
+			go func() { attacked <- script("attack", tt.attack) }()
+			h, ok := s.await(t, 30*time.Second, func(h hook) bool {
+				return strings.HasPrefix(h.kind, "alert.") && slices.Contains(tt.kinds, h.alert.Kind)
+			})
+			if err := <-attacked; err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				t.Fatalf("no alert of the kind; came: %v", s.alerts(t))
+			}
+			// The first forged answer is what the ten seconds count from.
+			first := h.alert.Exposure.From
+			t.Logf("%.1f s after the attack began, %.1f s after the first forged answer: %s", h.at.Sub(began).Seconds(), h.at.Sub(first).Seconds(), h)
+			if took := h.at.Sub(first); took > 10*time.Second {
+				t.Errorf("the webhook came %s after the first forged answer", took)
+			}
+			if h.alert.Name != "www.bank.lab." || len(h.alert.Transactions) == 0 {
+				t.Errorf("the alert is about %s, with %d transactions", h.alert.Name, len(h.alert.Transactions))
+			}
+			e, err := d.client.Evidence(t.Context(), h.alert.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, x := range e.Samples {
+				if x.Conflict() {
+					n++
+				}
+				for _, o := range x.Answers {
+					if x.Via == monitor.Wire && (o.Packet == nil || len(o.Packet.Raw) == 0) {
+						t.Errorf("an overheard answer without its packet: %+v", o)
+					}
+				}
+			}
+			if n == 0 {
+				t.Errorf("no conflict among the %d samples of the evidence", len(e.Samples))
+			}
+		})
+	}
+}
+
 // TestBenign has each legitimate change lead to no alert, and an attack after
 // it still be found: silence must not come from being deaf.
 func TestBenign(t *testing.T) {
-	for _, change := range []string{"roundrobin", "geodns", "rotate", "cdn_migrate", "resolver_down"} {
+	for _, change := range []string{"roundrobin", "geodns", "rotate", "cdn_migrate", "resolver_down", "duplicate", "arp_forward"} {
 		t.Run(change, func(t *testing.T) {
 			s, d := newSink(t), startDaemon(t)
 			d.awaitVerdict(t, "", monitor.Clean, 20*time.Second)

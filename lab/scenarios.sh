@@ -148,5 +148,7 @@ benign_ttl_min() { printf '  cache-min-ttl: 3600\n' > $CONF/isp-extra.conf; rest
 benign_stale() { printf '  serve-expired: yes\n  serve-expired-ttl: 3600\n  serve-expired-client-timeout: 200\n  serve-expired-reply-ttl: 30\n' > $CONF/isp-extra.conf; restart isp; brief $ISP short.bank.lab; kill -STOP $(cat $PID/knotd); sleep 6; say "authority down, TTL over:"; ns client dig @$ISP short.bank.lab +noall +answer +comments | grep -E 'EDE|status|IN'; kill -CONT $(cat $PID/knotd); }
 benign_split_horizon() { echo "--address=/nas.home.arpa/10.77.0.20 --address=/intranet.shop.lab/10.77.0.21" > $VAR/router.args; restart router; for r in $RESOLVERS; do echo "${r%=*} $(brief ${r#*=} intranet.shop.lab)"; done; }
 benign_filter() { unb isp local_zone malware.shop.lab always_nxdomain; printf "addAction(QNameRule('malware.shop.lab.'), SpoofAction('0.0.0.0'))\n" > $CONF/dnsdist-extra.lua; restart pub4; for r in $RESOLVERS; do echo "${r%=*} $(brief ${r#*=} malware.shop.lab)"; done; }
+benign_arp_forward() { # somebody stands in the middle and passes everything on as it is
+  fwd_on; arp_on; proof 12; }
 benign_duplicate() { # the LAN duplicates packets: identical answers twice
   ns client true; ns router tc qdisc add dev lan0 clsact 2>/dev/null; ns router tc filter add dev lan0 egress protocol ip u32 match ip sport 53 0xffff action mirred egress mirror dev lan0 2>&1; proof 10; ns router tc qdisc del dev lan0 clsact; }
