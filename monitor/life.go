@@ -95,6 +95,8 @@ func mayOpen(a Accusation, concluded bool) (Transition, bool) {
 			return FirstSeen, true
 		}
 		return NotYetProven, false
+	case a.Confidence == Confirmed && !concluded && a.awaits("id.tls_mismatch"):
+		return NotYetProven, false // seconds from now the certificate has been wrong twice
 	case a.Confidence == Confirmed:
 		return FirstSeen, true
 	case !concluded:
@@ -105,6 +107,12 @@ func mayOpen(a Accusation, concluded bool) (Transition, bool) {
 		return FirstSeen, true
 	}
 	return NothingToClaim, false
+}
+
+// awaits reports whether what the rule found must be seen again before it
+// counts in full.
+func (a Accusation) awaits(rule string) bool {
+	return slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == rule && f.Pending })
 }
 
 // see takes in that the accusation still stands at r, and says what to make of it.

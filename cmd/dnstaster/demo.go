@@ -441,11 +441,8 @@ func (d *demo) judge(got []hook, forged time.Time, why string) demoOutcome {
 	h := got[0]
 	out.Alert, out.After = &h.alert, h.at.Sub(forged).Seconds()
 	a := h.alert
-	// A broken pin confirms together with one wrong certificate whose control was
-	// right (design §8): whether the second handshake is back when the round that
-	// breaks the pin for good is judged, is a matter of milliseconds.
-	has := func(rule string, least int) bool {
-		return slices.ContainsFunc(a.Reasons, func(r monitor.Reason) bool { return r.Rule == rule && r.Weight >= least })
+	has := func(rule string) bool {
+		return slices.ContainsFunc(a.Reasons, func(r monitor.Reason) bool { return r.Rule == rule && r.Weight >= 60 })
 	}
 	switch {
 	case len(got) > 1:
@@ -456,7 +453,7 @@ func (d *demo) judge(got []hook, forged time.Time, why string) demoOutcome {
 		out.Why = fmt.Sprintf("the wrong alert came: %s %s %s at %s", h.kind, a.Kind, a.Name, a.Resolver)
 	case a.Confidence != monitor.Confirmed || a.Severity != monitor.Critical || a.Verdict != monitor.Poisoned:
 		out.Why = fmt.Sprintf("the alert is %s, %s, %s", a.Severity, a.Confidence, a.Verdict)
-	case !has("id.tls_mismatch", 15) || !has("pin.violation", 60) || !proven(a):
+	case !has("id.tls_mismatch") || !has("pin.violation") || !proven(a):
 		out.Why = "the alert came without its proof"
 	case d.partner.bytes.Load() != 0:
 		out.Why = fmt.Sprintf("%d bytes were sent to an address under proof", d.partner.bytes.Load())

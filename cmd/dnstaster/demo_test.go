@@ -26,7 +26,7 @@ func TestDemo(t *testing.T) {
 			wantStory(t, out, "started", "clean", "ATTACK", "suspect", "poisoned", "webhook", "PASS")
 			for _, want := range []string{
 				"bravo's cache now says 127.0.6.66, ttl 86400 (the zone's is 300)",
-				"resolver_cache at bravo 127.0.2.2; 127.0.6.66 shows a certificate for another name",
+				"resolver_cache at bravo 127.0.2.2; 127.0.6.66 shows a certificate for another name twice",
 				"alert.opened critical, signature valid",
 				"right name, resolver and kind, no other alert",
 			} {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,10 @@ const (
 	exitConfig      = 78
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	debug.SetTraceback("crash") // a panic must not end with 2, which says poisoned
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is main with its surroundings handed in, so that tests can call it.
 func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
