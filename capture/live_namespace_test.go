@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,6 +102,46 @@ func liveVeth(t *testing.T, one, other string) {
 	}
 	liveUp(t, one)
 	liveUp(t, other)
+	// The kernel drops what is sent until it has acted on the carrier, which it
+	// does in its own time. It is done when it says so and lets go of its lock,
+	// which to set an interface up takes.
+	for _, name := range []string{one, other} {
+		const operationallyUp = 6 // RFC 2863
+		for liveLink(t, name, unix.IFLA_OPERSTATE)[0] != operationallyUp {
+			time.Sleep(time.Millisecond)
+		}
+		liveUp(t, name)
+	}
+}
+
+// liveLink gives an attribute of an interface.
+func liveLink(t *testing.T, name string, attr uint16) []byte {
+	t.Helper()
+	table, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := syscall.ParseNetlinkMessage(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := uint32(liveIndex(t, name))
+	for _, m := range messages {
+		if m.Header.Type != unix.RTM_NEWLINK || binary.NativeEndian.Uint32(m.Data[4:]) != index {
+			continue
+		}
+		attrs, err := syscall.ParseNetlinkRouteAttr(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range attrs {
+			if a.Attr.Type == attr {
+				return a.Value
+			}
+		}
+	}
+	t.Fatalf("the kernel does not say it of %s", name)
+	return nil
 }
 
 // liveDelete removes an interface.

@@ -57,6 +57,7 @@ type Matcher struct {
 	open    [2]queue // by hold: holdAnswered, holdOpen
 	memory  *memory
 	heard   map[uint64]time.Time
+	ended   tombs
 	now     time.Time
 	lost    uint64
 	lostAt  time.Time
@@ -128,6 +129,7 @@ func NewMatcher(cfg Config) *Matcher {
 const (
 	dnsPort = 53 // of Do53
 	classIN = 1
+	flagTC  = 1 << 9
 )
 
 // Take takes in one frame. It returns a sample, and true, when the frame is a
@@ -214,7 +216,9 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		m.duplicates.Add(1)
 		return
 	}
-	e.queries++
+	if e.queries++; e.queries > 1 {
+		m.retransmits.Add(1)
+	}
 	e.keep(s)
 	m.touch(e)
 }
@@ -229,8 +233,13 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	e := m.table[k]
 	switch {
 	case e == nil:
-		// The query was not seen: capture began later, or sees one way only.
-		m.unsolicited.Add(1)
+		// The query was not seen: capture began later, or sees one way only; or it
+		// was answered before, and that is over.
+		if m.ended.has(m.keyHash(k)) {
+			m.late.Add(1)
+		} else {
+			m.unsolicited.Add(1)
+		}
 		if e = m.begin(k, q, h); e == nil {
 			return monitor.Sample{}, false
 		}
@@ -243,7 +252,13 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 		m.duplicates.Add(1)
 		return monitor.Sample{}, false
 	}
+	if h.flags&flagTC != 0 {
+		m.truncated.Add(1)
+	}
 	known := e.says(s.digest)
+	if known {
+		m.repeats.Add(1)
+	}
 	first := e.responses == 0
 	e.responses++
 	kept := e.keep(s)

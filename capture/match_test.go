@@ -201,6 +201,36 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
+// TestMatcherStats tells apart what is no conflict.
+func TestMatcherStats(t *testing.T) {
+	q := query(0, 7, "www.example.com.", dns.TypeA)
+	answer := func(after time.Duration) datagram { return q.reply(after, "203.0.113.10") }
+	packets := []datagram{
+		q, q.with(func(d *datagram) { d.iface = 2 }), // the same packet elsewhere
+		q.with(func(d *datagram) { d.after = time.Second }),                  // a retransmit
+		answer(1010 * ms).with(func(d *datagram) { d.msg.Truncated = true }), // go to TCP
+		answer(1020 * ms), answer(1030 * ms), // the same twice
+		answer(20 * time.Second), // late
+		query(0, 9, "other.example.", dns.TypeA).reply(20*time.Second, "203.0.113.9"),
+		query(20*time.Second, 8, "third.example.", dns.TypeA),
+		query(0, 8, "fourth.example.", dns.TypeA).reply(21*time.Second, "203.0.113.9"), // another question
+	}
+	m := capture.NewMatcher(capture.Config{})
+	for i, p := range packets {
+		f := p.frame(t, i+1)
+		if i < 2 {
+			f.Data[18], f.Data[19] = 0, 1
+		}
+		m.Take(f)
+	}
+	want := capture.Stats{
+		Packets: 10, Queries: 4, Responses: 6, Transactions: 2, Duplicates: 1, Retransmits: 1, Truncated: 1, Repeats: 1, Late: 1, Unsolicited: 1, Mismatched: 1,
+	}
+	if diff := cmp.Diff(want, m.Stats()); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
 // What lies below DNS comes with the sample, and the frames themselves.
 func TestMatcherPackets(t *testing.T) {
 	q := query(0, 7, "www.example.com.", dns.TypeA).with(func(d *datagram) { d.msg.SetEdns0(1232, true) })

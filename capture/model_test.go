@@ -112,8 +112,13 @@ func (p modelPacket) frame(t testing.TB, number int) capture.Frame {
 
 // TestMatcherModel holds the matcher against the model. Every answer of the
 // watched name is another one, so that what was heard lately plays no part.
-func TestMatcherModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+func TestMatcherModel(t *testing.T) { rapid.Check(t, matcherModel(t)) }
+
+// FuzzMatcherModel is the same, led by coverage.
+func FuzzMatcherModel(f *testing.F) { f.Fuzz(rapid.MakeFuzz(matcherModel(f))) }
+
+func matcherModel(t testing.TB) func(*rapid.T) {
+	return func(rt *rapid.T) {
 		m, slow := capture.NewMatcher(capture.Config{Watched: []string{modelWatched}}), &model{}
 		at, fresh := time.Duration(0), 0
 		for n := range rapid.IntRange(1, 60).Draw(rt, "packets") {
@@ -139,5 +144,5 @@ func TestMatcherModel(t *testing.T) {
 				rt.Fatalf("packet %d %+v: %d queries and %d answers, the model has %d and %d", n+1, p, len(s.Queries), len(s.Answers), queries, responses)
 			}
 		}
-	})
+	}
 }

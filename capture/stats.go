@@ -6,7 +6,7 @@ import "sync/atomic"
 type counters struct {
 	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
 	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
-	shortened, blind, refused                                         atomic.Uint64
+	shortened, blind, refused, retransmits, repeats, truncated, late  atomic.Uint64
 }
 
 // Stats are totals since the start.
@@ -15,10 +15,14 @@ type Stats struct {
 	Queries      uint64 // with retransmits
 	Responses    uint64
 	Transactions uint64 // distinct queries
+	Retransmits  uint64 // queries sent again while their transaction was open
+	Repeats      uint64 // responses that say the same once more
+	Truncated    uint64 // responses that send the client to TCP
+	Late         uint64 // responses to transactions that ended a moment ago
 	Undecodable  uint64 // frames that claim to be DNS and cannot be read
 	Fragments    uint64 // of datagrams, not looked into
 	Duplicates   uint64 // frames seen at a second interface
-	Unsolicited  uint64 // responses without a query
+	Unsolicited  uint64 // responses to no query that was seen
 	Mismatched   uint64 // responses whose question is not the query's
 	Forgotten    uint64 // packets that left memory before they were needed
 	Shortened    uint64 // transactions that had to end early, for want of room
@@ -30,7 +34,8 @@ type Stats struct {
 func (m *Matcher) Stats() Stats {
 	return Stats{
 		Packets: m.packets.Load(), Queries: m.queries.Load(), Responses: m.responses.Load(),
-		Transactions: m.transactions.Load(), Undecodable: m.undecodable.Load(), Fragments: m.fragments.Load(),
+		Transactions: m.transactions.Load(), Retransmits: m.retransmits.Load(), Repeats: m.repeats.Load(),
+		Truncated: m.truncated.Load(), Late: m.late.Load(), Undecodable: m.undecodable.Load(), Fragments: m.fragments.Load(),
 		Duplicates: m.duplicates.Load(), Unsolicited: m.unsolicited.Load(), Mismatched: m.mismatched.Load(),
 		Forgotten: m.forgotten.Load(), Shortened: m.shortened.Load(), Blind: m.blind.Load(), Refused: m.refused.Load(),
 	}

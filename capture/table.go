@@ -1,5 +1,10 @@
 package capture
 
+import (
+	"hash/maphash"
+	"time"
+)
+
 // queue holds transactions in the order in which they were last touched.
 type queue struct{ first, last *entry }
 
@@ -71,6 +76,7 @@ func (m *Matcher) touch(e *entry) {
 
 func (m *Matcher) drop(e *entry) {
 	e.queue.remove(e)
+	m.ended.add(m.keyHash(e.key), m.now, m.cfg.Transactions)
 	delete(m.table, e.key)
 	if n := m.clients[e.client.Addr()]; n > 1 {
 		m.clients[e.client.Addr()] = n - 1
@@ -109,3 +115,28 @@ func (e *entry) copied(s seen) bool {
 	}
 	return false
 }
+
+// tombs remembers for a while which transactions have ended, so that an answer
+// that comes late is told from one that nobody asked for.
+type tombs struct {
+	young, old map[uint64]struct{}
+	turned     time.Time
+}
+
+// lateFor is how long an ended transaction is remembered, at least.
+const lateFor = 30 * time.Second
+
+func (t *tombs) add(hash uint64, now time.Time, most int) {
+	if t.young == nil || now.Sub(t.turned).Abs() > lateFor || len(t.young) >= most {
+		t.old, t.young, t.turned = t.young, map[uint64]struct{}{}, now
+	}
+	t.young[hash] = struct{}{}
+}
+
+func (t *tombs) has(hash uint64) bool {
+	_, young := t.young[hash]
+	_, old := t.old[hash]
+	return young || old
+}
+
+func (m *Matcher) keyHash(k key) uint64 { return maphash.Comparable(m.seed, k) }

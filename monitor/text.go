@@ -144,7 +144,7 @@ func guidance(a Alert) []string {
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"Until it is found, resolve over TLS (DoT or DoH) from this host.")
 	case PathInjection, AttackAttempt:
-		g = append(g, "Find the machine that sends the forged packets: the alert's capture shows their MAC, IP TTL and times.",
+		g = append(g, "Find the machine that sends the forged packets by their MAC, IP TTL and times: dnstaster evidence export, with this alert's id, has them.",
 			"On a network of yours: turn on DHCP snooping and ARP inspection. Until it is found, resolve over TLS (DoT or DoH) from this host.")
 	case ResolverCache:
 		if a.Exposure.Leak == LeakNo {
