@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -33,9 +35,9 @@ const (
 
 // Config says how to ask. The zero value of each field stands for its default.
 type Config struct {
-	// Timeout of one try: over UDP for the answer, over TCP and TLS for
-	// connection and answer together. There are two tries at most over TCP and
-	// TLS, also where a truncated answer leads there. 2.5 s by default.
+	// Timeout of one try: over UDP for the answer, over the others for
+	// connection and answer together. There are two tries at most over TCP, TLS
+	// and HTTPS, also where a truncated answer leads there. 2.5 s by default.
 	Timeout time.Duration
 
 	// Tries over UDP, each with a fresh port and id. 2 by default.
@@ -45,13 +47,23 @@ type Config struct {
 	// 2 s by default; a negative value closes it at once.
 	Linger time.Duration
 
-	// IdleTimeout ends a TCP or TLS connection without questions. 30 s by default.
+	// IdleTimeout ends a connection without questions. 30 s by default.
 	IdleTimeout time.Duration
 
 	// Roots are the authorities that may certify an endpoint. They replace the
 	// system's, so a caller who adds some begins with x509.SystemCertPool. The
 	// system's by default.
 	Roots *x509.CertPool
+
+	// Proxy finds the proxy that DNS over HTTPS goes through, by a request whose
+	// URL has the address of the endpoint for its host: http.ProxyFromEnvironment
+	// by default, so that HTTPS_PROXY and NO_PROXY mean what they mean elsewhere.
+	// No other transport goes through it.
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// Getent is the path of getent(1), which looks names up as applications do.
+	// It is looked for in PATH by default.
+	Getent string
 
 	// Late is called when a further response with other content arrives for a
 	// question that was answered over UDP: at most 8 times a question, from a
@@ -73,6 +85,9 @@ func (c Config) withDefaults() Config {
 	if c.IdleTimeout <= 0 {
 		c.IdleTimeout = defaultIdle
 	}
+	if c.Proxy == nil {
+		c.Proxy = http.ProxyFromEnvironment
+	}
 	return c
 }
 
@@ -82,6 +97,9 @@ type Asker struct {
 	log      *slog.Logger
 	sessions tls.ClientSessionCache
 	tallies  tallies
+	getents  chan struct{}   // a slot for each process
+	life     context.Context // of what Close ends
+	end      context.CancelFunc
 	wg       sync.WaitGroup // of goroutines that outlive the Ask which started them
 
 	mu        sync.Mutex // guards all following fields
@@ -89,18 +107,29 @@ type Asker struct {
 	sockets   map[*socket]struct{} // all that are open
 	lingering list.List            // those of sockets that were answered, oldest first
 	links     map[endpoint]*link   // where the next question of an endpoint goes
-	conns     map[*conn]struct{}   // all that are open, also those that no link leads to any more
+	conns     map[carrier]struct{} // all that are open, also those that no link leads to any more
+	lookups   map[string]*lookup   // under way, by name
 }
 
 // New gives an Asker; nothing is sent or started before the first Ask.
 func New(cfg Config, log *slog.Logger) *Asker {
+	if cfg.Getent == "" {
+		if _, err := findGetent(); err != nil {
+			log.Warn("getent is not installed: what /etc/hosts and nsswitch.conf say of names is not seen")
+		}
+	}
+	life, end := context.WithCancel(context.Background())
 	return &Asker{
 		cfg:      cfg.withDefaults(),
 		log:      log,
+		getents:  make(chan struct{}, maxGetents),
+		life:     life,
+		end:      end,
+		lookups:  map[string]*lookup{},
 		sessions: tls.NewLRUClientSessionCache(sessionCache),
 		sockets:  map[*socket]struct{}{},
 		links:    map[endpoint]*link{},
-		conns:    map[*conn]struct{}{},
+		conns:    map[carrier]struct{}{},
 	}
 }
 
@@ -113,8 +142,12 @@ func New(cfg Config, log *slog.Logger) *Asker {
 // form of monitor.ParseName.
 func (a *Asker) Ask(ctx context.Context, r monitor.Resolver, q monitor.Question) monitor.Observation {
 	n := a.tallies.of(r)
-	x := a.exchange(ctx, r, q, n)
-	o := x.observation(r)
+	var o monitor.Observation
+	if r.Transport == monitor.System {
+		o = a.askSystem(ctx, r, q, n)
+	} else {
+		o = a.exchange(ctx, r, q, n).observation(r)
+	}
 	n.count(o)
 	return o
 }
@@ -127,7 +160,7 @@ func (a *Asker) exchange(ctx context.Context, r monitor.Resolver, q monitor.Ques
 	switch r.Transport {
 	case monitor.UDP:
 		return a.askUDP(ctx, r, q, n)
-	case monitor.TCP, monitor.DoT:
+	case monitor.TCP, monitor.DoT, monitor.DoH:
 		return a.askStream(ctx, r, q, n)
 	}
 	return failed(fmt.Errorf("transport %s is not supported", r.Transport))
@@ -137,10 +170,11 @@ func (a *Asker) exchange(ctx context.Context, r monitor.Resolver, q monitor.Ques
 // resolver, address and transport.
 func (a *Asker) Stats() []Stats { return a.tallies.list() }
 
-// Close ends every socket and connection, makes questions under way return with
+// Close ends every socket, connection and process, makes questions under way return with
 // the error "canceled", and waits for the goroutines that Ask left behind. What
 // is asked afterwards is canceled. It may be called more than once.
 func (a *Asker) Close() {
+	a.end()
 	a.mu.Lock()
 	a.closed = true
 	for s := range a.sockets {
@@ -149,7 +183,7 @@ func (a *Asker) Close() {
 	for _, l := range a.links {
 		l.cancel()
 	}
-	conns := make([]*conn, 0, len(a.conns))
+	conns := make([]carrier, 0, len(a.conns))
 	for c := range a.conns {
 		conns = append(conns, c)
 	}

@@ -22,8 +22,8 @@ import (
 func TestAskUnsupported(t *testing.T) {
 	t.Parallel()
 	asker := newAsker(t, Config{})
-	r := monitor.Resolver{Name: "test", Transport: monitor.DoH, Addr: netip.MustParseAddrPort("127.0.0.1:443")}
-	wantError(t, asker.Ask(t.Context(), r, question), "error: transport doh is not supported")
+	r := monitor.Resolver{Name: "test", Transport: "doq", Addr: netip.MustParseAddrPort("127.0.0.1:853")}
+	wantError(t, asker.Ask(t.Context(), r, question), "error: transport doq is not supported")
 	r.Transport = monitor.UDP
 	wantError(t, asker.Ask(t.Context(), r, monitor.Question{Name: "a..example.", Type: monitor.TypeA}), `error: write the name "a..example.": dns: bad rdata`)
 	r.Addr = netip.AddrPort{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -57,6 +58,58 @@ func BenchmarkDoT(b *testing.B) {
 		reused = float64(b.Elapsed()) / float64(b.N)
 	})
 	b.Run("pipelined", func(b *testing.B) {
+		asker := newAsker(b, Config{Roots: ca.pool})
+		b.SetParallelism(50)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				ask(b, asker)
+			}
+		})
+	})
+	b.Run("new", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			asker := New(Config{Roots: ca.pool}, discard)
+			ask(b, asker)
+			asker.Close()
+		}
+		if reused > 0 {
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/reused, "x-reused")
+		}
+	})
+}
+
+// BenchmarkDoH compares a stream of a connection that is kept with a connection
+// made for each question.
+func BenchmarkDoH(b *testing.B) {
+	ca := newAuthority(b)
+	conf := ca.web()
+	conf.SessionTicketsDisabled = true
+	r := at(monitor.DoH, webServer(b, conf, func(w http.ResponseWriter, r *http.Request) {
+		q, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		w.Header().Set("Content-Type", mediaType)
+		w.Write(respond(q))
+	}))
+	ask := func(b *testing.B, asker *Asker) {
+		if o := asker.Ask(b.Context(), r, question); o.Error != "" {
+			b.Fatal(o.Error)
+		}
+	}
+	var reused float64
+	b.Run("reused", func(b *testing.B) {
+		asker := newAsker(b, Config{Roots: ca.pool})
+		ask(b, asker)
+		b.ReportAllocs()
+		for b.Loop() {
+			ask(b, asker)
+		}
+		reused = float64(b.Elapsed()) / float64(b.N)
+	})
+	b.Run("streams", func(b *testing.B) {
 		asker := newAsker(b, Config{Roots: ca.pool})
 		b.SetParallelism(50)
 		b.ReportAllocs()

@@ -21,7 +21,7 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%q of %q: not a unique name in lower case with an operator", o.Name, o.Operator)
 		}
 		names[o.Name] = true
-		for _, a := range slices.Concat(o.Plain, o.Encrypted) {
+		for _, a := range slices.Concat(o.Plain, o.Encrypted, o.Web) {
 			if other, taken := owner[a]; taken && other != o.Name {
 				t.Errorf("%s: %v is of %s too", o.Name, a, other)
 			}
@@ -30,7 +30,7 @@ func TestCatalogue(t *testing.T) {
 				t.Errorf("%s: %v is no public address", o.Name, a)
 			}
 		}
-		for _, list := range [][]netip.Addr{o.Plain, o.Encrypted} {
+		for _, list := range [][]netip.Addr{o.Plain, o.Encrypted, o.Web} {
 			if !slices.IsSortedFunc(list, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() }) {
 				t.Errorf("%s: %v: IPv4 must come first", o.Name, list)
 			}
@@ -42,8 +42,15 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%s: TLS name %q: %v", o.Name, o.TLSName, err)
 		}
 		doh, ok := strings.CutSuffix(o.DoH, "{?dns}")
-		if u, err := url.Parse(doh); !ok || err != nil || u.Scheme != "https" || u.Host == "" || u.Path == "" {
+		u, err := url.Parse(doh)
+		if !ok || err != nil || u.Scheme != "https" || u.Host == "" || u.Path == "" {
 			t.Errorf("%s: DoH template %q", o.Name, o.DoH)
+			continue
+		}
+		for _, r := range o.Resolvers(monitor.DoH) {
+			if r.TLSName != u.Host || r.Path != u.Path || r.Addr.Port() != 443 || !r.Encrypted() {
+				t.Errorf("%s: over HTTPS %+v, want what the template %q says", o.Name, r, o.DoH)
+			}
 		}
 		if u, err := url.Parse(o.Source); err != nil || u.Scheme != "https" {
 			t.Errorf("%s: source %q", o.Name, o.Source)
@@ -85,12 +92,14 @@ func TestOperatorResolvers(t *testing.T) {
 	controld, _ := Lookup("controld-unfiltered")
 	var got []string
 	for _, r := range controld.Resolvers() {
-		got = append(got, string(r.Transport)+" "+r.Addr.String()+" "+r.TLSName)
+		got = append(got, string(r.Transport)+" "+r.Addr.String()+" "+r.TLSName+r.Path)
 		if r.Name != "controld-unfiltered" || r.Operator != "controld" || r.Role != monitor.Reference || r.Filtering {
 			t.Errorf("%+v", r)
 		}
 	}
 	want := []string{
+		"doh 76.76.2.11:443 freedns.controld.com/p0", "doh 76.76.10.11:443 freedns.controld.com/p0",
+		"doh [2606:1a40::11]:443 freedns.controld.com/p0", "doh [2606:1a40:1::11]:443 freedns.controld.com/p0",
 		"dot 76.76.2.11:853 p0.freedns.controld.com", "dot 76.76.10.11:853 p0.freedns.controld.com",
 		"dot [2606:1a40::11]:853 p0.freedns.controld.com", "dot [2606:1a40:1::11]:853 p0.freedns.controld.com",
 		"udp 76.76.2.0:53 ", "udp 76.76.10.0:53 ", "udp [2606:1a40::]:53 ", "udp [2606:1a40:1::]:53 ",
@@ -105,10 +114,33 @@ func TestOperatorResolvers(t *testing.T) {
 		t.Errorf("Resolvers(UDP) = %+v", got)
 	}
 	encrypted, _ := Lookup("wikimedia")
-	if got := encrypted.Resolvers(monitor.UDP, monitor.TCP, monitor.DoH, monitor.System); len(got) != 0 {
+	if got := encrypted.Resolvers(monitor.UDP, monitor.TCP, monitor.System); len(got) != 0 {
 		t.Errorf("Resolvers() over what it has not = %+v", got)
 	}
 	if got := encrypted.Resolvers(monitor.DoT); len(got) != 2 || !got[0].Encrypted() {
 		t.Errorf("Resolvers(DoT) = %+v", got)
+	}
+}
+
+// TestWitnesses is about the order: HTTPS before TLS, and both at one address
+// before the next.
+func TestWitnesses(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"wikimedia": {"doh 185.71.138.138:443", "dot 185.71.138.138:853", "doh [2001:67c:930::1]:443", "dot [2001:67c:930::1]:853"},
+		"opendns":   {"dot 208.67.222.222:853", "dot 208.67.220.220:853", "dot [2620:119:35::35]:853", "dot [2620:119:53::53]:853"},
+	} {
+		o, _ := Lookup(name)
+		var got []string
+		for _, r := range o.Witnesses() {
+			got = append(got, string(r.Transport)+" "+r.Addr.String())
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: Witnesses() (-want +got):\n%s", name, diff)
+		}
+	}
+	uneven := Operator{DoH: "https://dns.example/{?dns}", Web: addrs("192.0.2.1", "192.0.2.2"), Encrypted: addrs("192.0.2.1")}
+	if got := uneven.Witnesses(); len(got) != 3 || got[2].Transport != monitor.DoH || got[2].Path != "/" {
+		t.Errorf("Witnesses() = %+v, want the second address over HTTPS last", got)
 	}
 }

@@ -106,6 +106,8 @@ func handshakeCause(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, errNotHTTP2):
+		return errNotHTTP2 // the name is proven
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		// The text of x509 has the current time in it.
 		return tlsError{errors.New("x509: certificate has expired or is not yet valid")}

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,6 +19,18 @@ type endpoint struct {
 	transport monitor.Transport
 	addr      netip.AddrPort
 	tlsName   string
+	path      string // of the URL, over HTTPS
+}
+
+// carrier is a connection that questions travel on. It is started once, by its
+// link, and ends once, by fail.
+type carrier interface {
+	// ask sends query and waits for its answer. Where the connection is at fault
+	// the error is errLost.
+	ask(ctx context.Context, query *query, n *tally) outcome
+	start()
+	fail(err error)
+	Close() error
 }
 
 // link leads to the connection that new questions to an endpoint go to.
@@ -25,7 +38,7 @@ type link struct {
 	endpoint endpoint
 	cancel   context.CancelFunc // of the dialling
 	ready    chan struct{}      // closed when conn or err is set
-	conn     *conn
+	conn     carrier
 	err      error
 }
 
@@ -34,10 +47,13 @@ type link struct {
 // not suffer. reused is true for a connection that was there before.
 func (a *Asker) link(r monitor.Resolver, n *tally) (l *link, reused bool, err error) {
 	e := endpoint{transport: r.Transport, addr: r.Addr}
-	if r.Transport == monitor.DoT {
+	if r.Encrypted() {
 		if e.tlsName = r.TLSName; e.tlsName == "" {
 			return nil, false, tlsError{errors.New("the resolver has no name to verify")}
 		}
+	}
+	if r.Transport == monitor.DoH {
+		e.path = cmp.Or(r.Path, DefaultPath)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,12 +81,12 @@ func (a *Asker) link(r monitor.Resolver, n *tally) (l *link, reused bool, err er
 // connect dials, and starts the goroutines of the connection.
 func (a *Asker) connect(ctx context.Context, l *link, n *tally) {
 	defer close(l.ready)
-	stream, err := a.dial(ctx, l.endpoint)
+	c, err := a.open(ctx, l, n)
 	l.debug(a.log, "connected", err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed && err == nil {
-		stream.Close()
+		c.Close()
 		err = errClosed
 	}
 	if err != nil {
@@ -78,18 +94,29 @@ func (a *Asker) connect(ctx context.Context, l *link, n *tally) {
 		delete(a.links, l.endpoint)
 		return
 	}
+	l.conn = c
+	a.conns[c] = struct{}{}
+	n.opened.Add(1)
+	n.open.Add(1)
+	c.start()
+}
+
+// open makes the connection of l. Nothing is started yet.
+func (a *Asker) open(ctx context.Context, l *link, n *tally) (carrier, error) {
+	if l.endpoint.transport == monitor.DoH {
+		return a.openWeb(ctx, l, n)
+	}
+	stream, err := a.dial(ctx, l.endpoint)
+	if err != nil {
+		return nil, err
+	}
 	c := &conn{
 		Conn: stream, asker: a, link: l, n: n,
 		out: make(chan []byte, outgoing), done: make(chan struct{}),
 		pending: map[uint16]*pending{},
 	}
 	c.SetReadDeadline(time.Now().Add(a.cfg.IdleTimeout))
-	l.conn = c
-	a.conns[c] = struct{}{}
-	n.opened.Add(1)
-	n.open.Add(1)
-	a.wg.Go(c.read)
-	a.wg.Go(c.write)
+	return c, nil
 }
 
 func (l *link) debug(log *slog.Logger, what string, err error) {
@@ -133,20 +160,20 @@ type secureConn struct {
 
 func (s secureConn) Close() error { return s.tcp.Close() }
 
-// unlink makes new questions take another connection than c.
-func (a *Asker) unlink(c *conn) {
+// unlink makes new questions take another connection than that of l.
+func (a *Asker) unlink(l *link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.links[c.link.endpoint] == c.link {
-		delete(a.links, c.link.endpoint)
+	if a.links[l.endpoint] == l {
+		delete(a.links, l.endpoint)
 	}
 }
 
-// forget closes c and strikes it off, once.
-func (a *Asker) forget(c *conn) {
+// forget closes c, which n counts, and strikes it off, once.
+func (a *Asker) forget(c carrier, n *tally) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.Close()
 	delete(a.conns, c)
-	c.n.open.Add(-1)
+	n.open.Add(-1)
 }

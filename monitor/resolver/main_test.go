@@ -53,7 +53,7 @@ func at(tr monitor.Transport, addr net.Addr) monitor.Resolver {
 		Name: "test", Operator: "tester", Role: monitor.Reference, Transport: tr,
 		Addr: netip.MustParseAddrPort(addr.String()),
 	}
-	if tr == monitor.DoT {
+	if r.Encrypted() {
 		r.TLSName = serverName
 	}
 	return r

@@ -98,6 +98,11 @@ func (q *query) id() uint16 { return binary.BigEndian.Uint16(q.message()) }
 // renew gives the query another random id.
 func (q *query) renew() { rand.Read(q.message()[:2]) }
 
+// anonymous takes the id away, so that equal questions are equal requests for
+// whatever caches HTTP: it should be 0 (RFC 8484 §4.1). The stream that a
+// response comes on tells what it answers.
+func (q *query) anonymous() { clear(q.message()[:2]) }
+
 // errForeign is of a message that has nothing to do with the query.
 var errForeign = errors.New("a message that answers no query of ours")
 

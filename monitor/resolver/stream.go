@@ -42,7 +42,7 @@ type lost struct{ error }
 func (l lost) Unwrap() error        { return l.error }
 func (l lost) Is(target error) bool { return target == errLost }
 
-// askStream asks over TCP or TLS. A connection that was there before may have
+// askStream asks over TCP, TLS or HTTPS. A connection that was there before may have
 // died unnoticed, so a question that is lost with such a one is asked once more
 // (RFC 7766 §6.2.4).
 func (a *Asker) askStream(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) outcome {
@@ -55,9 +55,12 @@ func (a *Asker) askStream(ctx context.Context, r monitor.Resolver, q monitor.Que
 
 // tryStream asks on the connection to r, or makes one; reused tells which.
 func (a *Asker) tryStream(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) (x outcome, reused bool) {
-	query, err := newQuery(q, r.Transport == monitor.DoT)
+	query, err := newQuery(q, r.Encrypted())
 	if err != nil {
 		return failed(err), false
+	}
+	if r.Transport == monitor.DoH {
+		query.anonymous()
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
@@ -107,8 +110,13 @@ type reply struct {
 	err   error
 }
 
-// ask sends query and waits for its answer. Where the connection is at fault
-// the error is errLost.
+// start reads and writes, in goroutines of their own.
+func (c *conn) start() {
+	c.asker.wg.Go(c.read)
+	c.asker.wg.Go(c.write)
+}
+
+// ask implements carrier.
 func (c *conn) ask(ctx context.Context, query *query, n *tally) outcome {
 	p := &pending{query: query, reply: make(chan reply, 1)}
 	if err := c.enter(p); err != nil {
@@ -182,7 +190,7 @@ func (c *conn) leave(p *pending, sent time.Time, err error) reply {
 	retired := c.retired
 	c.mu.Unlock()
 	if retired {
-		c.asker.unlink(c)
+		c.asker.unlink(c.link)
 	}
 	return reply{at: time.Now(), err: err}
 }
@@ -267,7 +275,7 @@ func (c *conn) write() {
 // first call counts. The link goes first, so that a question which finds the
 // connection dead and is asked again does not find it once more.
 func (c *conn) fail(err error) {
-	c.asker.unlink(c)
+	c.asker.unlink(c.link)
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
@@ -279,7 +287,7 @@ func (c *conn) fail(err error) {
 	c.mu.Unlock()
 
 	close(c.done)
-	c.asker.forget(c)
+	c.asker.forget(c, c.n)
 	c.link.debug(c.asker.log, "connection ended", err)
 	now := time.Now()
 	for _, p := range left {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -65,11 +66,13 @@ func ParseResolvConf(r io.Reader) ([]netip.Addr, error) {
 	return servers, nil
 }
 
-// SystemResolvers are the nameservers of resolv.conf. They are read again when
-// the file has changed. The zero value reads ResolvConf; the method may be
-// called from several goroutines.
+// SystemResolvers are what applications on this host ask: the nameservers of
+// resolv.conf, read again when the file has changed, and the C library itself.
+// The zero value reads ResolvConf; the methods may be called from several
+// goroutines.
 type SystemResolvers struct {
-	Path string
+	Path   string
+	Getent string // path of getent(1); looked for in PATH where it is empty
 
 	mu   sync.Mutex // guards all following fields
 	file os.FileInfo
@@ -83,7 +86,9 @@ func (s *SystemResolvers) path() string {
 	return s.Path
 }
 
-// Resolvers gives one resolver for each nameserver, all of the name "system".
+// Resolvers gives one resolver for each nameserver, all of the name "system",
+// and behind them one of the transport monitor.System, which has no address,
+// unless getent(1) is not there to ask it by.
 // It costs one stat where nothing has changed: the file is replaced by rename,
 // so that the inode is compared besides time and size. As for the C library, a
 // file that does not exist means 127.0.0.1; other errors are returned.
@@ -111,7 +116,22 @@ func (s *SystemResolvers) Resolvers() ([]monitor.Resolver, error) {
 			s.last = append(s.last, r)
 		}
 	}
+	if s.getent() {
+		s.last = append(s.last, monitor.Resolver{
+			Name: systemName, Operator: systemName, Role: monitor.Local, Transport: monitor.System,
+		})
+	}
 	return slices.Clone(s.last), nil
+}
+
+// getent reports whether getent(1) is there.
+func (s *SystemResolvers) getent() bool {
+	if s.Getent != "" {
+		_, err := exec.LookPath(s.Getent)
+		return err == nil
+	}
+	_, err := findGetent()
+	return err == nil
 }
 
 // readResolvConf says what path holds and, where that can be told from later

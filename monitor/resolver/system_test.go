@@ -48,7 +48,7 @@ func TestParseResolvConf(t *testing.T) {
 func TestSystemResolvers(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "resolv.conf")
-	s := &SystemResolvers{Path: path}
+	s := &SystemResolvers{Path: path, Getent: "/nowhere/getent"} // not offered then
 	want := func(addrs ...string) {
 		t.Helper()
 		var list []monitor.Resolver
@@ -118,5 +118,28 @@ func TestSystemResolvers(t *testing.T) {
 	}
 	if _, err := (&SystemResolvers{Path: path + "/a\x00b"}).Resolvers(); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Resolvers() of a bad path: %v", err)
+	}
+}
+
+// TestSystemOffers has the C library among what applications ask where it can
+// be asked, also when nothing has changed since the last call.
+func TestSystemOffers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := os.WriteFile(path, []byte("nameserver 192.0.2.1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	s := &SystemResolvers{Path: path, Getent: "/proc/self/exe"}
+	for range 3 {
+		rs, err := s.Resolvers()
+		if err != nil || len(rs) != 2 {
+			t.Fatalf("Resolvers() = %v, %v, want 2", rs, err)
+		}
+		if got := rs[1]; got.Transport != monitor.System || got.Role != monitor.Local || got.Addr.IsValid() || got.Encrypted() || got.String() != "system getent" {
+			t.Errorf("the last is %+v, %s", got, got)
+		}
 	}
 }

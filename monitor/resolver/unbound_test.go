@@ -28,12 +28,15 @@ func TestUnbound(t *testing.T) {
 		t.Skip("unbound is not installed")
 	}
 	ca := newAuthority(t)
-	plain, secure := startUnbound(t, unbound, ca)
+	plain, secure, web := startUnbound(t, unbound, ca)
 
 	asker := newAsker(t, Config{Roots: ca.pool})
 	address := func(tr monitor.Transport) monitor.Resolver {
-		if tr == monitor.DoT {
+		switch tr {
+		case monitor.DoT:
 			return at(tr, net.TCPAddrFromAddrPort(secure))
+		case monitor.DoH:
+			return at(tr, net.TCPAddrFromAddrPort(web))
 		}
 		return at(tr, net.TCPAddrFromAddrPort(plain))
 	}
@@ -45,7 +48,7 @@ func TestUnbound(t *testing.T) {
 	for i := range 100 {
 		many = append(many, monitor.Record{Name: "many.example.", Type: monitor.TypeA, Data: manyAddr(i), TTL: 60})
 	}
-	for _, tr := range []monitor.Transport{monitor.UDP, monitor.TCP, monitor.DoT} {
+	for _, tr := range []monitor.Transport{monitor.UDP, monitor.TCP, monitor.DoT, monitor.DoH} {
 		for _, tt := range []struct {
 			q       monitor.Question
 			rcode   string
@@ -62,7 +65,7 @@ func TestUnbound(t *testing.T) {
 			o := asker.Ask(t.Context(), address(tr), tt.q)
 			want := monitor.Observation{
 				Resolver: "test", Operator: "tester", Role: monitor.Reference, Server: netip.MustParseAddr("127.0.0.1"),
-				Transport: tr, Encrypted: tr == monitor.DoT, Rcode: tt.rcode, Records: tt.records, NSID: "unbound.example",
+				Transport: tr, Encrypted: tr == monitor.DoT || tr == monitor.DoH, Rcode: tt.rcode, Records: tt.records, NSID: "unbound.example",
 				Flags: o.Flags, EDE: o.EDE, // theirs to choose
 			}
 			if diff := cmp.Diff(want, o, ignoreTimes); diff != "" {
@@ -83,7 +86,7 @@ func TestUnbound(t *testing.T) {
 			t.Errorf("%d of the answers over UDP were truncated, want 1", s.Truncated)
 		}
 	}
-	if diff := cmp.Diff(map[netip.AddrPort]uint64{plain: 1, secure: 1}, opened, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+	if diff := cmp.Diff(map[netip.AddrPort]uint64{plain: 1, secure: 1, web: 1}, opened, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("connections (-want +got):\n%s", diff)
 	}
 }
@@ -91,31 +94,21 @@ func TestUnbound(t *testing.T) {
 func manyAddr(i int) string { return netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String() }
 
 // startUnbound runs a resolver that knows a few names and asks nobody.
-func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure netip.AddrPort) {
+func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure, web netip.AddrPort) {
 	t.Helper()
 	dir := t.TempDir()
-	cert := ca.leaf(serverName, time.Now().Add(time.Hour))
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"cert.pem": {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},
-		"key.pem":  {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	plain, secure = freePort(t), freePort(t)
+	certificateFiles(t, ca, dir)
+	plain, secure, web = freePort(t), freePort(t), freePort(t)
 	var conf bytes.Buffer
 	fmt.Fprintf(&conf, `server:
 	interface: 127.0.0.1@%d
 	interface: 127.0.0.1@%d
+	interface: 127.0.0.1@%d
 	tls-port: %[2]d
-	tls-service-key: "%[3]s/key.pem"
-	tls-service-pem: "%[3]s/cert.pem"
-	directory: "%[3]s"
+	https-port: %[3]d
+	tls-service-key: "%[4]s/key.pem"
+	tls-service-pem: "%[4]s/cert.pem"
+	directory: "%[4]s"
 	chroot: ""
 	username: ""
 	pidfile: ""
@@ -132,7 +125,7 @@ func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure net
 	local-data: "api.partner.example. 300 AAAA 2001:db8::1"
 	local-data: 'api.partner.example. 300 HTTPS 1 . alpn="h2"'
 	local-zone: "many.example." static
-`, plain.Port(), secure.Port(), dir)
+`, plain.Port(), secure.Port(), web.Port(), dir)
 	for i := range 100 {
 		fmt.Fprintf(&conf, "\tlocal-data: \"many.example. 60 A %s\"\n", manyAddr(i))
 	}
@@ -142,11 +135,36 @@ func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure net
 		t.Fatal(err)
 	}
 
+	startServer(t, secure, binary, "-d", "-c", path)
+	return plain, secure, web
+}
+
+// certificateFiles writes a good certificate and its key, in PEM.
+func certificateFiles(t *testing.T, ca *authority, dir string) {
+	t.Helper()
+	cert := ca.leaf(serverName, time.Now().Add(time.Hour))
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},
+		"key.pem":  {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// startServer runs a program until the test ends, and waits until it listens.
+func startServer(t *testing.T, listens netip.AddrPort, binary string, args ...string) {
+	t.Helper()
 	var log strings.Builder
-	cmd := exec.Command(binary, "-d", "-c", path)
+	cmd := exec.Command(binary, args...)
 	cmd.Stderr, cmd.Stdout = &log, &log
 	if err := cmd.Start(); err != nil {
-		t.Skipf("unbound does not start: %v", err)
+		t.Skipf("%s does not start: %v", binary, err)
 	}
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
@@ -157,19 +175,18 @@ func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure net
 			t.Log(log.String())
 		}
 	})
-	waitFor(t, "unbound", func() bool {
+	waitFor(t, binary, func() bool {
 		select {
 		case <-ended:
-			t.Skipf("unbound does not run here: %s", log.String())
+			t.Skipf("%s does not run here: %s", binary, log.String())
 		default:
 		}
-		c, err := net.Dial("tcp", secure.String())
+		c, err := net.Dial("tcp", listens.String())
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
 	})
-	return plain, secure
 }
 
 func freePort(t *testing.T) netip.AddrPort {
@@ -180,4 +197,49 @@ func freePort(t *testing.T) netip.AddrPort {
 	}
 	defer ln.Close()
 	return netip.MustParseAddrPort(ln.Addr().String())
+}
+
+// TestDnsdist asks over HTTPS through what public operators have in front.
+func TestDnsdist(t *testing.T) {
+	t.Parallel()
+	dnsdist, err := exec.LookPath("dnsdist")
+	if err != nil {
+		t.Skip("dnsdist is not installed")
+	}
+	unbound, err := exec.LookPath("unbound")
+	if err != nil {
+		t.Skip("unbound is not installed")
+	}
+	ca := newAuthority(t)
+	behind, _, _ := startUnbound(t, unbound, ca)
+	dir := t.TempDir()
+	certificateFiles(t, ca, dir)
+	plain, web := freePort(t), freePort(t)
+	path := filepath.Join(dir, "dnsdist.conf")
+	conf := fmt.Sprintf(`setSecurityPollSuffix("")
+setLocal("%s")
+addDOHLocal("%s", "%s/cert.pem", "%[3]s/key.pem", {"/dns-query", "/p0"})
+newServer({address="%[4]s", healthCheckMode="up"})
+`, plain, web, dir, behind)
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, web, dnsdist, "--supervised", "--disable-syslog", "-C", path)
+
+	asker := newAsker(t, Config{Roots: ca.pool})
+	r := at(monitor.DoH, net.TCPAddrFromAddrPort(web))
+	for range 3 {
+		wantAnswer(t, asker.Ask(t.Context(), r, question), "192.0.2.1")
+	}
+	if o := asker.Ask(t.Context(), r, monitor.Question{Name: "many.example.", Type: monitor.TypeA}); len(o.Records) != 100 {
+		t.Errorf("%d records, want 100: %s", len(o.Records), o.Error)
+	}
+	if o := asker.Ask(t.Context(), r, monitor.Question{Name: "none.partner.example.", Type: monitor.TypeA}); o.Rcode != "NXDOMAIN" {
+		t.Errorf("rcode %q, %q, want NXDOMAIN", o.Rcode, o.Error)
+	}
+	if s := only(t, asker); s.Opened != 1 {
+		t.Errorf("Opened = %d, want 1", s.Opened)
+	}
+	r.Path = "/nowhere"
+	wantError(t, asker.Ask(t.Context(), r, question), "bad_response: HTTP status 404")
 }
