@@ -101,7 +101,10 @@ func (p *printer) answers(j monitor.Judgement) {
 		if o.Packet != nil {
 			over = "heard" // on the wire: an answer to somebody else, or to a question of ours
 		}
-		if o.Encrypted {
+		switch {
+		case o.Transport == monitor.DoH:
+			over = "https"
+		case o.Encrypted:
 			over = "tls"
 		}
 		k := key{role: string(o.Role), over: over, what: addresses([]monitor.Observation{o}, j)}

@@ -51,12 +51,16 @@ func (p *printer) alert(a monitor.Alert, verbose bool) {
 	if a.Host != "" {
 		head += " on " + a.Host
 	}
-	p.line("%s", marked(a, fmt.Sprintf("%s: %s%s (%s)", head, before, claim(a.Kind, a.Attribution, a.Resolver, a.Verdict), sure(a.Confidence))))
+	text := fmt.Sprintf("%s: %s%s (%s)", head, before, claim(a.Kind, a.Attribution, a.Resolver, a.Verdict), sure(a.Confidence))
+	if a.Drill {
+		text = a.Summary // nothing of that is so
+	}
+	p.line("%s", marked(a, text))
 	p.reasons("for", a.Reasons, verbose)
 	for i, s := range a.Against {
 		p.field("against", i, "%s", s)
 	}
-	if len(a.Against) == 0 && (a.Verdict == monitor.Suspicious || a.Verdict == monitor.Poisoned) {
+	if len(a.Against) == 0 && !a.Drill && (a.Verdict == monitor.Suspicious || a.Verdict == monitor.Poisoned) {
 		p.field("against", 0, "nothing")
 	}
 	if a.WouldChange != "" {

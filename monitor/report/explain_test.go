@@ -49,9 +49,6 @@ func TestExplain(t *testing.T) {
 		e := explain(t, m, apiA.Name)
 		show("alert", e, false)
 		show("alert_verbose", e, true)
-		drill := e.Alerts[0]
-		drill.Drill = true
-		show("drill", monitor.Explanation{Alerts: []monitor.Alert{drill}}, false)
 
 		raw, err := m.Explain(t.Context(), apiA.Name)
 		if err != nil {

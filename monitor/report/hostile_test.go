@@ -25,6 +25,7 @@ var hostile = []string{
 	"\u202e", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c", "\u200b", "\ufeff", "\u00ad", "\u2028", "\u2029", "\U000e0041", "\ue000",
 	"\xff\xfe", "\xc3", "\xed\xa0\x80", "\ufffd", "e\u0301", "z\u0335\u0321", "אבג", "العربية", "日本語", "한국어", "ü", "…", "\u00a0", "\u3000",
 	"%s%d", "%!", "\\", "\"", strings.Repeat("x", 130), strings.Repeat("日", 70), "203.0.113.10", "198.51.100.66", "certificate right, 41 days old",
+	"::error::", "%0A", "##[add-mask]", "{0}", "[x](http://evil.example)", "]{", "##{", "<script>", "]]>", "&#10;", "|", "*", "`", "@here", "www.evil.example", "#1", "--", "1. ",
 }
 
 func text() *rapid.Generator[string] {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -34,10 +35,16 @@ func Status(w io.Writer, s monitor.Status) error {
 	p.table(names(s, told), "names; see --json")
 	p.table(alerts(s, told), "alerts; see dnstaster alerts")
 	p.idle(s)
+	aside := s.Store.SetAside != ""
 	for _, h := range s.Health {
-		p.fold(12, fmt.Sprintf("  HEALTH    %s since %s: %s", h.Title, since(h.Since, s.At), h.Text))
+		text := fmt.Sprintf("  HEALTH    %s since %s: %s", h.Title, since(h.Since, s.At), h.Text)
+		if h.Detail != "" {
+			text += " (" + h.Detail + ")"
+		}
+		p.fold(12, text)
+		aside = aside && h.Condition != monitor.StoreSetAside
 	}
-	if s.Store.SetAside != "" {
+	if aside {
 		p.fold(12, "  HEALTH    a damaged store was set aside: "+s.Store.SetAside)
 	}
 	p.line("  %s", footer(s))
@@ -123,7 +130,7 @@ func state(q monitor.QuestionStatus, now time.Time) string {
 // lineOf gives the alert that a name's state is due to.
 func lineOf(w monitor.WatchStatus, q monitor.QuestionStatus, as []monitor.AlertLine) (monitor.AlertLine, bool) {
 	for _, a := range as {
-		if q.Kind != "" && a.Name == w.Name && a.Kind == q.Kind {
+		if q.Kind != "" && a.Name == w.Name && a.Kind == q.Kind && !a.Drill {
 			return a, true
 		}
 	}
@@ -138,6 +145,11 @@ func alerts(s monitor.Status, told map[string]bool) []row {
 			continue
 		}
 		what := string(a.Kind)
+		if a.Drill {
+			rows = append(rows, row{"drill", short(a.Name), fmt.Sprintf("%s, nothing happened, since %s   %s %s",
+				what, since(a.OpenedAt, s.At), cut(a.ID, s.Alerts), a.State)})
+			continue
+		}
 		if a.Resolver != "" {
 			what += " at " + a.Resolver
 		}
@@ -227,19 +239,24 @@ func rounds(s monitor.Status) []string {
 
 // peers says how witnesses do, and how much is asked of others.
 func peers(s monitor.Status) []string {
-	ok, n, asked := 0, 0, uint64(0)
+	// One operator is one witness, over whichever of its endpoints it is heard.
+	heard, asked := map[string]bool{}, uint64(0)
 	for _, r := range s.Resolvers {
 		if r.Role != monitor.Reference {
 			continue
 		}
 		asked += r.Queries
 		if r.Transport == monitor.DoT || r.Transport == monitor.DoH {
-			n++
-			ok += flag(r.OK)
+			voice := cmp.Or(r.Operator, r.Resolver)
+			heard[voice] = heard[voice] || r.OK
 		}
 	}
 	text := "no witness asked yet"
-	if n > 0 {
+	if n := len(heard); n > 0 {
+		ok := 0
+		for _, h := range heard {
+			ok += flag(h)
+		}
 		text = fmt.Sprintf("witnesses %d of %d ok", ok, n)
 	}
 	up := s.At.Sub(s.Started).Seconds()

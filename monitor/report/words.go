@@ -48,6 +48,8 @@ func claim(k monitor.Kind, at monitor.Attribution, resolver string, v monitor.Ve
 		return "queries get two answers that contradict each other, one of them forged"
 	case k == monitor.AttackAttempt && v == monitor.Clean:
 		return "someone forges answers; the one that was accepted is right"
+	case k == monitor.ResolverCache && at == monitor.AtHost:
+		return "this host itself gives a false answer; its nameservers do not"
 	case k == monitor.ResolverCache && resolver != "" && at == monitor.AtResolver:
 		return fmt.Sprintf("resolver %s gives a false answer", resolver)
 	case k == monitor.ResolverCache && resolver != "":
@@ -89,6 +91,8 @@ func Risk(l monitor.Leak) string {
 func exposed(a monitor.Alert) string {
 	e := a.Exposure
 	switch {
+	case a.Drill:
+		return "nothing: it is a drill"
 	case e.Leak == monitor.LeakNo && a.Kind == monitor.AttackAttempt:
 		return "nothing: the answers that were accepted are right"
 	case e.Leak == monitor.LeakNo:
@@ -141,7 +145,7 @@ func since(t, now time.Time) string {
 
 // marked puts DRILL before what is only a drill.
 func marked(a monitor.Alert, text string) string {
-	if a.Drill {
+	if a.Drill && !strings.HasPrefix(text, "DRILL") {
 		return "DRILL  " + text
 	}
 	return text
