@@ -48,7 +48,7 @@ probe() { local n=${1:-www.bank.lab} t=${2:-A} r; for r in $RESOLVERS; do printf
 case ${1:-} in
   install) apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends unbound bind9 bind9-utils bind9-dnsutils knot-resolver knot-resolver-module-http \
      pdns-recursor dnsmasq-base nsd knot knot-dnsutils dnsdist tcpdump tshark nftables iproute2 bettercap dsniff ettercap-text-only \
-     python3-scapy ethtool iputils-ping procps curl openssl socat nginx-light conntrack;;
+     python3-scapy ethtool iputils-ping procps curl openssl socat nginx-light conntrack prometheus prometheus-alertmanager;;
   gen) gen;; up) up;; down) down;; status) status;;
   probe) shift; probe "$@";;
   exec) shift; ns "$@";;

@@ -23,9 +23,8 @@ const maxDrain = 64 << 10
 
 // message is what is sent of one event, the same at every try.
 type message struct {
-	id     string // webhook-id
-	body   []byte
-	header http.Header
+	id   string // webhook-id
+	body []byte // JSON
 }
 
 // attempt is how one try ended.
@@ -38,8 +37,7 @@ type attempt struct {
 }
 
 func (s *Sender) message(id string, e monitor.Event) message {
-	body, header := s.format(e)
-	return message{id, body, header}
+	return message{id, s.format(s.config, e)}
 }
 
 // try posts m once. It takes no longer than Config.Timeout.
@@ -81,9 +79,7 @@ func (s *Sender) request(ctx context.Context, m message, now time.Time) (*http.R
 	if err != nil {
 		return nil, err
 	}
-	for key, values := range m.header {
-		req.Header[key] = values
-	}
+	req.Header.Set("Content-Type", "application/json")
 	if u := s.url.User; u != nil {
 		password, _ := u.Password()
 		req.SetBasicAuth(u.Username(), password)

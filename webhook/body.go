@@ -3,7 +3,6 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -23,15 +22,14 @@ const (
 	maxWord = 100
 )
 
-// format makes what is sent of an event: the body, and headers that tell what
-// it is. Other formats than standard have another one.
-type format func(monitor.Event) ([]byte, http.Header)
+// format makes what is sent of an event, in JSON.
+type format func(Config, monitor.Event) []byte
 
 // formats by the names that a configuration uses.
 var formats = map[string]format{
-	"standard": func(e monitor.Event) ([]byte, http.Header) {
-		return standardBody(e), http.Header{"Content-Type": {"application/json"}}
-	},
+	Standard:     func(_ Config, e monitor.Event) []byte { return standardBody(e) },
+	Slack:        slackBody,
+	Alertmanager: alertmanagerBody,
 }
 
 // envelope is the body of Standard Webhooks 1.0.

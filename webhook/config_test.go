@@ -40,7 +40,7 @@ func TestNewRefuses(t *testing.T) {
 	if err == nil {
 		t.Fatal("New() = nil")
 	}
-	for _, want := range []string{"no name", "url_file", `"pigeon" is not one of ["standard"]`, `"alert.*"`, `"alert" `, `"*"`, `""`, "negative", "bearer_token"} {
+	for _, want := range []string{"no name", "url_file", `"pigeon" is not one of ["alertmanager" "slack" "standard"]`, `"alert.*"`, `"alert" `, `"*"`, `""`, "negative", "bearer_token"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("New() lacks %q:\n%v", want, err)
 		}

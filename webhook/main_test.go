@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +32,8 @@ type memoryLog struct {
 	mu      sync.Mutex
 	events  []monitor.Event
 	cursors map[string]uint64
-	more    chan struct{} // closed, and made anew, by each event
+	alerts  map[string]monitor.Alert // by id
+	more    chan struct{}            // closed, and made anew, by each event
 
 	onSetCursor func(seq uint64) error // before it is set; an error keeps it from being
 }
@@ -44,12 +47,18 @@ func (l *memoryLog) add(eventType string, data any) {
 }
 
 func (l *memoryLog) addAt(at time.Time, eventType string, data any) {
+	l.commit(at, eventType, data, func() {})
+}
+
+// commit does something with the lock held, and adds an event with it.
+func (l *memoryLog) commit(at time.Time, eventType string, data any, do func()) {
 	b, err := json.Marshal(data)
 	if err != nil {
 		panic(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	do()
 	l.events = append(l.events, monitor.Event{Seq: uint64(len(l.events)) + 1, At: at, Type: eventType, Data: b})
 	close(l.more)
 	l.more = make(chan struct{})
@@ -112,6 +121,28 @@ func (l *memoryLog) SetCursor(ctx context.Context, endpoint string, seq uint64) 
 	defer l.mu.Unlock()
 	l.cursors[endpoint] = seq
 	return nil
+}
+
+// put sets the alert that the store holds, and adds an event of it.
+func (l *memoryLog) put(eventType string, a monitor.Alert) {
+	l.commit(time.Now(), eventType, a, func() {
+		if l.alerts == nil {
+			l.alerts = map[string]monitor.Alert{}
+		}
+		l.alerts[a.ID] = a
+	})
+}
+
+func (l *memoryLog) Alerts(_ context.Context, since time.Time) ([]monitor.Alert, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []monitor.Alert
+	for _, id := range slices.Sorted(maps.Keys(l.alerts)) {
+		if a := l.alerts[id]; a.ResolvedAt == nil || a.ResolvedAt.After(since) {
+			found = append(found, a)
+		}
+	}
+	return found, nil
 }
 
 func (l *memoryLog) ID() string { return "01STORE" }

@@ -100,6 +100,22 @@ func (u URL) parse() *url.URL {
 	return p
 }
 
+// Place gives the host and the port where the endpoint listens, which a firewall
+// has to know, and nothing of what may be secret: no user, path or query. Both
+// are zero for the zero URL.
+func (u URL) Place() (host string, port uint16) {
+	p := u.parse()
+	n, err := strconv.ParseUint(p.Port(), 10, 16)
+	switch {
+	case err == nil:
+	case p.Scheme == "https":
+		n = 443
+	case p.Scheme == "http":
+		n = 80
+	}
+	return p.Hostname(), uint16(n)
+}
+
 // ReadSecretFile reads the secret in a file; see [NewSecret]. White space
 // around it does not count. A file that everybody may read is a warning in
 // logger, a file without a secret an error.

@@ -159,3 +159,20 @@ func TestReadFiles(t *testing.T) {
 		t.Errorf("the URL is in the log:\n%s", &out)
 	}
 }
+
+// TestPlace gives what a firewall has to know of an endpoint, and no more.
+func TestPlace(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://user:hunter2@Hooks.Example/secret/path?token=x": "hooks.example 443",
+		"http://192.0.2.7/secret":                                "192.0.2.7 80",
+		"https://[2001:db8::7]:8443/secret":                      "2001:db8::7 8443",
+	} {
+		host, port := mustURL(t, text).Place()
+		if got := fmt.Sprint(host, " ", port); got != want {
+			t.Errorf("Place() of %s = %s, want %s", text, got, want)
+		}
+	}
+	if host, port := (URL{}).Place(); host != "" || port != 0 {
+		t.Errorf("Place() of no URL = %s %d", host, port)
+	}
+}

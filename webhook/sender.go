@@ -44,6 +44,9 @@ type Log interface {
 	Cursor(ctx context.Context, endpoint string) (seq uint64, ok bool, err error)
 	// SetCursor writes it durably.
 	SetCursor(ctx context.Context, endpoint string, seq uint64) error
+	// Alerts gives those that are not resolved, and those resolved after since. An
+	// event that Last counts is in them.
+	Alerts(ctx context.Context, since time.Time) ([]monitor.Alert, error)
 	// ID names the store for its whole life.
 	ID() string
 }
@@ -64,6 +67,8 @@ type Sender struct {
 	fast, slow *backoff.ExponentialBackOff // waits until the next try; reset by success
 	failing    time.Time                   // since when every try failed; zero if the last did not
 	notBefore  time.Time                   // of the next try
+	nextBeat   time.Time                   // when a heartbeat is due
+	told       map[string]postable         // to Alertmanager, by the alert's id: the labels that it knows
 }
 
 // New checks c and gives its Sender, which does nothing before Run or Test. An
@@ -71,10 +76,10 @@ type Sender struct {
 func New(c Config, log Log, logger *slog.Logger) (*Sender, error) {
 	c = c.withDefaults()
 	s := &Sender{
-		config: c, log: log, logger: logger.With("endpoint", c.Name), url: c.URL.parse(), format: formats[c.Format],
+		config: c, log: log, logger: logger.With("endpoint", c.Name), url: c.target(), format: formats[c.Format], told: map[string]postable{},
 		fast: newBackoff(firstInterval), slow: newBackoff(lastInterval),
 	}
-	s.redact = newRedactor(s.url, append(inlineSecrets(c.HTTP), c.Secret.Reveal(), strings.TrimPrefix(c.Secret.Reveal(), "whsec_"))...)
+	s.redact = newRedactor(c.URL.parse(), append(inlineSecrets(c.HTTP), c.Secret.Reveal(), strings.TrimPrefix(c.Secret.Reveal(), "whsec_"), s.url.String())...)
 	s.tally.stats = Stats{Endpoint: c.Name, Failed: map[Reaction]uint64{}}
 
 	errs := c.check()
@@ -104,6 +109,10 @@ func (s *Sender) Stats() Stats { return s.tally.snapshot(s.log.Last()) }
 func (s *Sender) Run(ctx context.Context) error {
 	s.warn()
 	cursor, err := s.start(ctx)
+	if s.config.Format == Alertmanager && err == nil {
+		s.mirror(ctx, cursor)
+		return nil
+	}
 	for err == nil {
 		cursor, err = s.advance(ctx, cursor)
 	}
@@ -112,7 +121,7 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // warn says what an operator may not have meant.
 func (s *Sender) warn() {
-	if s.signer == nil {
+	if s.signer == nil && s.config.Format == Standard {
 		s.logger.Warn("webhook is not signed", "cure", "secret_file")
 	}
 	if a, err := netip.ParseAddr(s.url.Hostname()); s.url.Scheme == "http" && (err != nil || !a.IsLoopback()) {
@@ -155,10 +164,13 @@ func (s *Sender) advance(ctx context.Context, cursor uint64) (uint64, error) {
 		if events, err = s.log.Events(ctx, cursor, batchSize); err != nil || len(events) > 0 {
 			return err
 		}
-		return s.log.Wait(ctx, cursor)
+		return s.linger(ctx, cursor)
 	})
-	if err != nil || len(events) == 0 {
+	if err != nil {
 		return cursor, err
+	}
+	if len(events) == 0 {
+		return cursor, s.beat(ctx)
 	}
 	if n := events[0].Seq - cursor - 1; n > 0 {
 		s.tally.missed(n)
@@ -181,9 +193,12 @@ func (s *Sender) advance(ctx context.Context, cursor uint64) (uint64, error) {
 	return cursor, err
 }
 
+// id gives the webhook-id of an event.
+func (s *Sender) id(seq uint64) string { return s.log.ID() + "-" + strconv.FormatUint(seq, 10) }
+
 // deliver returns when the endpoint took e or e is dead.
 func (s *Sender) deliver(ctx context.Context, e monitor.Event) error {
-	m := s.message(s.log.ID()+"-"+strconv.FormatUint(e.Seq, 10), e)
+	m := s.message(s.id(e.Seq), e)
 	var first time.Time
 	for {
 		if err := sleep(ctx, time.Until(s.notBefore)); err != nil {
@@ -201,10 +216,7 @@ func (s *Sender) deliver(ctx context.Context, e monitor.Event) error {
 			return ctx.Err() // that the try failed says nothing of the endpoint
 		}
 		if a.reaction == Gone {
-			s.tally.failed(a, time.Now(), time.Time{})
-			s.logger.Error("webhook is switched off until restart or reload", "id", m.id, "err", a.err)
-			<-ctx.Done()
-			return ctx.Err()
+			return s.off(ctx, m.id, a)
 		}
 		if s.fail(m, e, a, first) {
 			return nil
@@ -213,30 +225,34 @@ func (s *Sender) deliver(ctx context.Context, e monitor.Event) error {
 }
 
 func (s *Sender) succeed(m message, e monitor.Event, a attempt) {
-	s.tally.delivered(time.Now())
+	s.tally.delivered(time.Now(), 1)
+	s.recover()
+	s.logger.Info("webhook delivered", "id", m.id, "type", e.Type, "status", a.status, "latency", a.latency)
+}
+
+// recover forgets the tries that failed.
+func (s *Sender) recover() {
 	if !s.failing.IsZero() {
 		s.logger.Info("webhook delivers again", "failed_for", time.Since(s.failing).Round(time.Second))
 	}
-	s.logger.Info("webhook delivered", "id", m.id, "type", e.Type, "status", a.status, "latency", a.latency)
 	s.failing, s.notBefore = time.Time{}, time.Time{}
 	s.fast.Reset()
 	s.slow.Reset()
+}
+
+// off waits for the end of ctx after the endpoint said that it is gone.
+func (s *Sender) off(ctx context.Context, id string, a attempt) error {
+	s.tally.failed(a, time.Now(), time.Time{})
+	s.logger.Error("webhook is switched off until restart or reload", "id", id, "err", a.err)
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // fail notes a failed try of e, which was first tried at first, sets when the
 // next may be, and reports whether e is dead.
 func (s *Sender) fail(m message, e monitor.Event, a attempt, first time.Time) (dead bool) {
 	now := time.Now()
-	if s.failing.IsZero() {
-		s.failing = now
-	}
-	wait := s.fast.NextBackOff()
-	if a.reaction.slow() {
-		wait = s.slow.NextBackOff()
-	}
-	wait = max(wait, a.retryAfter)
-	s.notBefore = now.Add(wait)
-	s.tally.failed(a, now, s.notBefore)
+	wait := s.failed(a, now)
 
 	// Both must be old: the event, so that a backlog does not take GiveUp for
 	// each one in it, and the failing, so that a host that was off for days, or
@@ -249,9 +265,24 @@ func (s *Sender) fail(m message, e monitor.Event, a attempt, first time.Time) (d
 		s.logger.Warn("webhook try failed", attrs...)
 		return false
 	}
-	s.tally.buried(m, e, a)
+	s.tally.buried(m.id, e, a)
 	s.logger.Error("webhook gave an event up", append(attrs, "alert", e.Alert)...)
 	return true
+}
+
+// failed notes a failed try, and gives how long it is until the next.
+func (s *Sender) failed(a attempt, now time.Time) time.Duration {
+	if s.failing.IsZero() {
+		s.failing = now
+	}
+	wait := s.fast.NextBackOff()
+	if a.reaction.slow() {
+		wait = s.slow.NextBackOff()
+	}
+	wait = max(wait, a.retryAfter)
+	s.notBefore = now.Add(wait)
+	s.tally.failed(a, now, s.notBefore)
+	return wait
 }
 
 // move writes the cursor. It does so also after ctx is done, or each stop after

@@ -22,6 +22,7 @@ type Stats struct {
 	Cursor      uint64              `json:"cursor"`  // sequence number of the last event that is done with
 	Pending     uint64              `json:"pending"` // events after the cursor, wanted or not
 	Disabled    bool                `json:"disabled"`
+	Heartbeats  uint64              `json:"heartbeats"` // that the endpoint took
 	LastSuccess time.Time           `json:"last_success,omitzero"`
 	LastFailure time.Time           `json:"last_failure,omitzero"`
 	LastError   string              `json:"last_error,omitempty"` // of LastFailure; fit to be shown
@@ -70,10 +71,18 @@ func (t *tally) missed(n uint64) {
 	t.stats.Missed += n
 }
 
-func (t *tally) delivered(now time.Time) {
+func (t *tally) delivered(now time.Time, n uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stats.Delivered++
+	t.stats.Delivered += n
+	t.stats.LastSuccess = now
+	t.stats.NextTry = time.Time{}
+}
+
+func (t *tally) beat(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Heartbeats++
 	t.stats.LastSuccess = now
 	t.stats.NextTry = time.Time{}
 }
@@ -88,11 +97,11 @@ func (t *tally) failed(a attempt, now, next time.Time) {
 	t.stats.Disabled = a.reaction == Gone
 }
 
-func (t *tally) buried(m message, e monitor.Event, a attempt) {
+func (t *tally) buried(id string, e monitor.Event, a attempt) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stats.Dead++
-	t.stats.LastDead = append(t.stats.LastDead, Dead{ID: m.id, Type: e.Type, Alert: e.Alert, At: e.At, Error: a.err})
+	t.stats.LastDead = append(t.stats.LastDead, Dead{ID: id, Type: e.Type, Alert: e.Alert, At: e.At, Error: a.err})
 	if extra := len(t.stats.LastDead) - keptDead; extra > 0 {
 		t.stats.LastDead = slices.Delete(t.stats.LastDead, 0, extra)
 	}
