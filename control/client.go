@@ -63,17 +63,7 @@ func (c *Client) Alerts(ctx context.Context, all bool) ([]monitor.Alert, error) 
 
 // Act carries out an action on an alert.
 func (c *Client) Act(ctx context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error) {
-	body, err := json.Marshal(n)
-	if err != nil {
-		return monitor.Alert{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://dnstaster/v1/alerts/"+url.PathEscape(id)+"/"+url.PathEscape(string(a)), bytes.NewReader(body))
-	if err != nil {
-		return monitor.Alert{}, err
-	}
-	return do[monitor.Alert](c, req)
+	return post[monitor.Alert](ctx, c, "/v1/alerts/"+url.PathEscape(id)+"/"+url.PathEscape(string(a)), n)
 }
 
 // Events asks for the events after one, waiting at most wait for the first.
@@ -124,6 +114,20 @@ func get[T any](ctx context.Context, c *Client, within time.Duration, path strin
 	if err != nil {
 		var zero T
 		return zero, err
+	}
+	return do[T](c, req)
+}
+
+func post[T any](ctx context.Context, c *Client, path string, what any) (v T, err error) {
+	body, err := json.Marshal(what)
+	if err != nil {
+		return v, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://dnstaster"+path, bytes.NewReader(body))
+	if err != nil {
+		return v, err
 	}
 	return do[T](c, req)
 }

@@ -4,6 +4,7 @@
 //	GET  /v1/status                     how everything is doing
 //	GET  /v1/alerts?state=open|all      alerts, the newest first
 //	POST /v1/alerts/{id}/{action}       ack, silence or resolve; {"comment":"…","until":"RFC 3339"}
+//	POST /v1/drill                      a marked alert; {"name":"…","kind":"…","resolve_after":"1m"}
 //	GET  /v1/events?after=N&wait=30s    the log of events after N, at most max=1000; waits for one if there is none
 //	GET  /v1/history?name=…&type=…      what each resolver answered, as intervals
 //	GET  /v1/verify?name=…&whole=true   a fresh verdict on a watched name

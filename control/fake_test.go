@@ -18,6 +18,7 @@ type backend struct {
 	verify  func(ctx context.Context, name string, settle monitor.Settle) ([]monitor.Judgement, error)
 	explain func(ctx context.Context, what string) (monitor.Explanation, error)
 	act     func(ctx context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error)
+	drill   func(ctx context.Context, d monitor.DrillOrder) (monitor.Alert, error)
 }
 
 func (b backend) Status(ctx context.Context) (monitor.Status, error) {
@@ -46,6 +47,13 @@ func (b backend) Act(ctx context.Context, id string, a monitor.Action, n monitor
 		return monitor.Alert{}, errUnasked
 	}
 	return b.act(ctx, id, a, n)
+}
+
+func (b backend) Drill(ctx context.Context, d monitor.DrillOrder) (monitor.Alert, error) {
+	if b.drill == nil {
+		return monitor.Alert{}, errUnasked
+	}
+	return b.drill(ctx, d)
 }
 
 // memory is a control.Log of functions; one that is nil must not be called.

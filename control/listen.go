@@ -48,25 +48,79 @@ func Listen(path, group string) (net.Listener, error) {
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			return nil, fmt.Errorf("control socket %s: it may belong to another daemon: %w", path, err)
 		}
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("control socket: remove what a crash left: %w", err)
-		}
 	}
-	// The mode must hold from the first moment, so the mask is set around the
-	// bind. It is the process's own; this runs before anything else makes files.
-	old := syscall.Umask(0o117)
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
+	l, err := bind(path, group)
 	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	if group != "" {
-		if err := chgrp(path, group); err != nil {
-			l.Close()
-			return nil, fmt.Errorf("control socket %s: %w", path, err)
-		}
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	return l, nil
+}
+
+// listener is a socket that was bound under another name than it has now.
+type listener struct {
+	*net.UnixListener
+	path string
+}
+
+// Addr gives the address that the socket has now.
+func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
+// Close stops listening and removes the socket.
+func (l *listener) Close() error {
+	err := l.UnixListener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return err // the path may be another's by now
+	}
+	if rerr := os.Remove(l.path); !errors.Is(rerr, os.ErrNotExist) {
+		err = errors.Join(err, rerr)
+	}
+	return err
+}
+
+// bind makes the socket where nobody else may go and moves it to path only when
+// it belongs to whom it should: its mode holds from the first moment, whatever
+// the mask of the process is, which others depend on meanwhile.
+func bind(path, group string) (l net.Listener, err error) {
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".s")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o700); err != nil { // the mask may have taken that from us too
+		return nil, err
+	}
+	private := filepath.Join(dir, "s")
+	if len(private) > maxPath {
+		// The kernel follows a short name through the directory that is open.
+		d, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		private = fmt.Sprintf("/proc/self/fd/%d/s", d.Fd())
+	}
+	u, err := net.ListenUnix("unix", &net.UnixAddr{Name: private, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			u.Close()
+		}
+	}()
+	u.SetUnlinkOnClose(false)
+	if group != "" {
+		if err := chgrp(private, group); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.Chmod(private, 0o660); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(private, path); err != nil {
+		return nil, err
+	}
+	return &listener{u, path}, nil
 }
 
 func chgrp(path, group string) error {

@@ -183,6 +183,70 @@ func TestListenMask(t *testing.T) {
 	}
 }
 
+// TestListenOthers shows that files which somebody else in the process makes
+// meanwhile have the modes that they ask for.
+func TestListenOthers(t *testing.T) {
+	old := syscall.Umask(0o022)
+	defer syscall.Umask(old)
+	path, dir := socketPath(t), t.TempDir()
+	listened := make(chan error, 1)
+	go func() {
+		for range 300 {
+			l, err := control.Listen(path, "")
+			if err == nil {
+				err = l.Close()
+			}
+			if err != nil {
+				listened <- err
+				return
+			}
+		}
+		listened <- nil
+	}()
+	for i := 0; ; i++ {
+		name := filepath.Join(dir, strconv.Itoa(i%8))
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(name); err != nil || info.Mode() != 0o644 {
+			t.Fatalf("a file made meanwhile: %v, %v; want 0644", info.Mode(), err)
+		}
+		os.Remove(name)
+		select {
+		case err := <-listened:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// TestListenLongest shows that every path that fits is enough, and that nothing
+// else is left beside it.
+func TestListenLongest(t *testing.T) {
+	dir := filepath.Dir(socketPath(t))
+	path := filepath.Join(dir, strings.Repeat("x", 107-len(dir)-1))
+	l, err := control.Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Addr().String(); got != path {
+		t.Errorf("it listens at %s, want %s", got, path)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("beside it there is %v, %v", entries, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("afterwards there is %v, %v", entries, err)
+	}
+}
+
 // TestListenGroup gives the socket to a group that this process may give it to:
 // any other than its own for root, one of its own else.
 func TestListenGroup(t *testing.T) {

@@ -27,7 +27,9 @@ var (
 	descStart    = desc("start_time_seconds", "When the daemon started, in seconds since 1970.")
 	descVerdict  = desc("watch_verdict", "1 for the verdict that a watched name has now, 0 for the others.", "watch", "type", "verdict")
 	descAnswered = desc("watch_answered_timestamp_seconds", "When this host's own path last gave an answer, in seconds since 1970.", "watch", "type")
-	descAlerts   = desc("alerts", "Alerts that are not resolved.", "severity", "state")
+	descLastGood = desc("watch_last_good_timestamp_seconds", "When this host's own path last gave an answer that was ruled clean, in seconds since 1970; missing while there was none.", "watch", "type")
+	descAlerts   = desc("alerts", "Alerts that are not resolved, without drills.", "severity", "state")
+	descDrills   = desc("drills", "Drills that are not resolved.", "kind")
 	descHealth   = desc("health_condition", "1 for each condition that keeps the daemon from its work.", "condition", "severity")
 	descRounds   = desc("rounds_total", "Rounds begun.")
 	descLate     = desc("rounds_late_total", "Rounds that began more than a tenth of their interval late.")
@@ -78,6 +80,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 				gauge(descVerdict, flag(q.Verdict == v), w.Name, q.Type.String(), string(v))
 			}
 			gauge(descAnswered, seconds(q.Answered), w.Name, q.Type.String())
+			if !q.LastGood.IsZero() {
+				gauge(descLastGood, seconds(q.LastGood), w.Name, q.Type.String())
+			}
 		}
 	}
 	type kind struct {
@@ -90,8 +95,16 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			alerts[kind{s, st}] = 0
 		}
 	}
+	drills := map[monitor.Kind]int{}
 	for _, a := range st.Alerts {
+		if a.Drill {
+			drills[a.Kind]++
+			continue
+		}
 		alerts[kind{a.Severity, a.State}]++
+	}
+	for k, n := range drills {
+		gauge(descDrills, float64(n), string(k))
 	}
 	for k, n := range alerts {
 		gauge(descAlerts, float64(n), k.severity.String(), string(k.state))

@@ -31,7 +31,7 @@ func busyStatus(context.Context) (monitor.Status, error) {
 		Started: noon.Add(-76*time.Hour - 500*time.Millisecond),
 		Watches: []monitor.WatchStatus{
 			{Name: "api.example.", Types: []monitor.QuestionStatus{
-				{Type: monitor.TypeA, Verdict: monitor.Poisoned, Answered: noon},
+				{Type: monitor.TypeA, Verdict: monitor.Poisoned, Answered: noon, LastGood: noon.Add(-2 * time.Hour)},
 				{Type: monitor.TypeAAAA, Verdict: monitor.Clean, Answered: noon.Add(-time.Minute)},
 			}},
 			{Name: "sftp.example.", Types: []monitor.QuestionStatus{{Type: monitor.TypeTXT, Verdict: monitor.Unknown}}},
@@ -39,6 +39,7 @@ func busyStatus(context.Context) (monitor.Status, error) {
 		Alerts: []monitor.AlertLine{
 			{Severity: monitor.Critical, State: monitor.Open}, {Severity: monitor.Critical, State: monitor.Open},
 			{Severity: monitor.Low, State: monitor.Silenced},
+			{Severity: monitor.Critical, State: monitor.Open, Kind: monitor.ResolverCache, Drill: true},
 		},
 		Resolvers: []monitor.ResolverStatus{
 			{Resolver: "system 10.0.0.2", Role: monitor.Local, Transport: monitor.UDP, OK: true, Queries: 4320, Failures: 2, RTT: monitor.Milliseconds(3100 * time.Microsecond)},

@@ -40,6 +40,17 @@ var watching = backend{
 		}
 		return e, nil
 	},
+	drill: func(_ context.Context, d monitor.DrillOrder) (monitor.Alert, error) {
+		switch {
+		case d.Name != "api.example.":
+			return monitor.Alert{}, fmt.Errorf("%s is %w", d.Name, monitor.ErrNotWatched)
+		case d.Kind == "nonsense":
+			return monitor.Alert{}, fmt.Errorf("drill %w: no kind %q", monitor.ErrAction, d.Kind)
+		}
+		out := alert(openID, monitor.Open)
+		out.Drill, out.Summary = true, fmt.Sprintf("DRILL %s for %s by %d", d.Kind, d.ResolveAfter, d.UID)
+		return out, nil
+	},
 	act: func(_ context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error) {
 		if id != openID {
 			return monitor.Alert{}, fmt.Errorf("%s: %w", id, monitor.ErrNoAlert)
@@ -100,6 +111,14 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/v1/alerts/" + openID + "/ack", `{"until":"soon"}`, 400, "body: "},
 		{"POST", "/v1/alerts/" + openID + "/ack", `{"comment":"` + long + `"}`, 413, "body: "},
 		{"POST", "/v1/alerts/" + openID, `{}`, 404, "not found"},
+		{"POST", "/v1/drill", `{"name":"API.example","kind":"path_injection","resolve_after":"90s","uid":0}`, 200, `"summary":"DRILL path_injection for 1m30s by -1"`},
+		{"POST", "/v1/drill", `{"name":"api.example"}`, 200, `"drill":true`},
+		{"POST", "/v1/drill", `{"name":"www.example"}`, 404, "not watched"},
+		{"POST", "/v1/drill", `{"name":"api.example","kind":"nonsense"}`, 400, "no kind"},
+		{"POST", "/v1/drill", `{"name":"api.example","resolve_after":"soon"}`, 400, "resolve_after: not a duration"},
+		{"POST", "/v1/drill", `{"name":"a..b"}`, 400, "name: not a domain name"},
+		{"POST", "/v1/drill", ``, 400, "body: EOF"},
+		{"GET", "/v1/drill", "", 405, "method not allowed"},
 		{"GET", "/v1/events", "", 200, `{"events":[],"next":0,"last":0}`},
 		{"GET", "/v1/events?after=-1", "", 400, "after: not a number"},
 		{"GET", "/v1/events?after=18446744073709551616", "", 400, "after: not a number"},

@@ -22,6 +22,7 @@ type Backend interface {
 	Verify(ctx context.Context, name string, settle monitor.Settle) ([]monitor.Judgement, error)
 	Explain(ctx context.Context, what string) (monitor.Explanation, error)
 	Act(ctx context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error)
+	Drill(ctx context.Context, d monitor.DrillOrder) (monitor.Alert, error)
 }
 
 // Log is what remembers.
@@ -64,6 +65,7 @@ func New(cfg Config, log *slog.Logger) *Server {
 	s.mux.HandleFunc("GET /v1/status", within(askTime, s.status))
 	s.mux.HandleFunc("GET /v1/alerts", within(askTime, s.alerts))
 	s.mux.HandleFunc("POST /v1/alerts/{id}/{action}", within(askTime, s.act))
+	s.mux.HandleFunc("POST /v1/drill", within(askTime, s.drill))
 	s.mux.HandleFunc("GET /v1/events", within(askTime+maxWait, s.events))
 	s.mux.HandleFunc("GET /v1/history", within(askTime, s.history))
 	s.mux.HandleFunc("GET /v1/verify", within(verifyTime, s.verify))

@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -43,6 +45,26 @@ type Config struct {
 
 	MaxAsks int // questions under way at once; 64 where it is 0
 	Now     func() time.Time
+}
+
+// check finds what keeps a Config from being used.
+func (c *Config) check() error {
+	if c.System == nil && len(c.References) == 0 {
+		return errors.New("no resolver to ask")
+	}
+	for _, id := range c.Off {
+		if family(id) == 0 {
+			return fmt.Errorf("no rule %q", id)
+		}
+	}
+	names := map[string]bool{}
+	for _, w := range c.Watches {
+		if names[w.Name] {
+			return fmt.Errorf("%s is watched twice", w.Name)
+		}
+		names[w.Name] = true
+	}
+	return nil
 }
 
 func (c *Config) policy() *Policy {

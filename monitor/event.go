@@ -16,6 +16,7 @@ const (
 	HealthDegraded    = "health.degraded"
 	HealthRestored    = "health.restored"
 	WebhookTest       = "webhook.test"
+	Heartbeat         = "heartbeat" // not in the log; see Pulse
 )
 
 // Event is one thing that happened, in the order it was committed. The log of
@@ -38,10 +39,25 @@ type Change struct {
 	Fact  string  `json:"fact"`
 }
 
+// Pulse is the data of a heartbeat: that the daemon is alive and how it fares.
+// Whoever waits for it learns from its absence that nobody watches any more. It
+// is made when it is sent, and is not an event of the log.
+type Pulse struct {
+	Host       string            `json:"host"`
+	Labels     map[string]string `json:"labels"`
+	Version    string            `json:"version"`
+	Started    time.Time         `json:"started"`
+	Health     string            `json:"health"` // ok, degraded
+	Conditions []HealthStatus    `json:"conditions"`
+	Verdicts   map[Verdict]int   `json:"verdicts"` // names by their worst verdict
+	Alerts     int               `json:"alerts"`   // that are not resolved, without drills
+}
+
 // Health is the data of health.degraded and health.restored.
 type Health struct {
 	Condition string `json:"condition"`
 	Severity  string `json:"severity"`
 	Title     string `json:"title"`
 	Text      string `json:"text"`
+	Detail    string `json:"detail,omitempty"` // what of it, such as which endpoint
 }

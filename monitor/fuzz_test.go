@@ -25,6 +25,15 @@ func FuzzReadSamples(f *testing.F) {
 	}
 	f.Add([]byte(`{"schema":"dnstaster.sample/v1","at":"2026-03-01T12:00:00Z","via":"wire","question":{"name":"x.example","type":"TYPE65535"},"answers":null,"evidence":null}`))
 	f.Add([]byte(`{"schema":"dnstaster.sample/v1","at":"2026-03-01T12:00:00Z","question":{"name":"x.","type":"A"},"answers":[{"role":"local","rcode":"NOERROR","records":[{"type":"A","data":"::ffff:1.2.3.4%eth0","ttl":4294967295}]}],"evidence":[{"kind":"tls","outcome":"no such"}],"baseline":{"types":{"A":null},"keys":{"k":null}}}`))
+	// What was overheard, with its packets; and two samples of one file.
+	heard := transaction(1, 2, good(goodAddr), evil(evilAddr), good("NXDOMAIN"))
+	heard.Answers[1].Packet.Raw, heard.Answers[1].Packet.Frame, heard.State = []byte("frame"), 3, []string{monitor.CaptureDegraded}
+	line, err := json.Marshal(heard)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add(slices.Concat(line, []byte("\n"), line))
 	f.Add([]byte("{}\n\n[]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var read []monitor.Sample

@@ -199,6 +199,9 @@ func (v *view) weigh(a *Accusation) {
 		if a.Local && len(v.groups) == 0 {
 			a.Attribution = "" // nobody to compare with: resolver and path cannot be told apart
 		}
+		if a.Local && v.onlyHere() {
+			a.Attribution = AtHost
+		}
 	}
 	if a.Kind == PathRewritten && a.Resolver == "" || a.Local {
 		for _, o := range v.subjects() {
@@ -208,6 +211,25 @@ func (v *view) weigh(a *Accusation) {
 			}
 		}
 	}
+}
+
+// onlyHere reports whether the false answer is what the C library makes of the
+// name, and no nameserver of this host gives it: the lie is in /etc/hosts, in a
+// cache or in a module on the way between.
+func (v *view) onlyHere() bool {
+	here, nameserver := false, false
+	for _, o := range v.subjects() {
+		switch {
+		case o.Role != Local:
+		case o.Transport == System:
+			here = here || v.stands(o) == suspicious
+		case v.stands(o) == suspicious:
+			return false
+		default:
+			nameserver = nameserver || v.stands(o) == good
+		}
+	}
+	return here && nameserver
 }
 
 // measure says since when, how often, and with what leak a lie was told.

@@ -22,6 +22,8 @@ const (
 	GoneForGood    Transition = "gone_for_good"    // resolved
 	SilenceOver    Transition = "silence_over"     // it is heard again
 	Unwatched      Transition = "unwatched"        // resolved, since its name is no longer watched
+	Drilled        Transition = "drilled"          // opened, for a drill
+	DrillOver      Transition = "drill_over"       // resolved
 	NotYetProven   Transition = "not_yet_proven"   // suspected, evidence is still being gathered
 	NothingToClaim Transition = "nothing_to_claim" // suspected, but without a sign that the content is false
 )
@@ -194,6 +196,8 @@ func (l *life) note(ts []Transaction) (fresh int) {
 		i := slices.IndexFunc(l.alert.Transactions, t.Same)
 		switch {
 		case i >= 0:
+			// Others hold the alert as it was told to them.
+			l.alert.Transactions = slices.Clone(l.alert.Transactions)
 			l.alert.Transactions[i] = t
 		case l.most == 0 || len(l.alert.Transactions) < l.most:
 			l.alert.Transactions = append(slices.Clip(l.alert.Transactions), t)

@@ -26,9 +26,12 @@ type Monitor struct {
 	calls   chan func()
 	stored  chan error
 	done    chan struct{} // closed when Run has ended
+	reload  sync.Mutex    // held while a configuration is taken over
 	asks    chan struct{} // a slot for each question under way
 	workers sync.WaitGroup
 	dropped atomic.Uint64 // samples offered that found no room
+	notes   notes
+	moved   chan struct{} // of size 1: this host's resolvers may be others
 
 	// What follows belongs to the goroutine of Run.
 	subjects  map[string]*subject
@@ -47,7 +50,9 @@ type Monitor struct {
 	health    health
 	proofs    proofQueue
 	peers     map[string]*peer
-	wakes     bucket // of all names
+	wakes     bucket               // of all names
+	hastened  time.Time            // when rounds were last brought forward, or will be
+	resting   map[string]*Baseline // of names that a reload took off the list
 }
 
 // Counts are totals since the start.
@@ -67,13 +72,8 @@ type Counts struct {
 
 // New makes a monitor that is started by Run. store may be nil.
 func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) (*Monitor, error) {
-	if cfg.System == nil && len(cfg.References) == 0 {
-		return nil, errors.New("no resolver to ask")
-	}
-	for _, id := range cfg.Off {
-		if family(id) == 0 {
-			return nil, fmt.Errorf("no rule %q", id)
-		}
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -85,13 +85,11 @@ func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) 
 		cfg: cfg, policy: cfg.policy(), asker: asker, prover: prover, store: store, log: log,
 		samples: make(chan Sample, sampleQueue), results: make(chan result), calls: make(chan func()),
 		stored: make(chan error, 1), done: make(chan struct{}), asks: make(chan struct{}, cfg.MaxAsks),
-		subjects: map[string]*subject{}, alerts: map[string]*life{}, peers: map[string]*peer{},
+		moved:    make(chan struct{}, 1),
+		subjects: map[string]*subject{}, alerts: map[string]*life{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
 	}
 	m.counts.Transitions = map[Transition]uint64{}
 	for _, w := range cfg.Watches {
-		if m.subjects[w.Name] != nil {
-			return nil, fmt.Errorf("%s is watched twice", w.Name)
-		}
 		s := newSubject(w)
 		m.subjects[w.Name] = s
 		m.order = append(m.order, s)
@@ -109,6 +107,9 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer cancel()
 	m.started = m.cfg.Now()
 	if err := m.load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // it is to stop before it began
+		}
 		return err
 	}
 	m.schedule(m.started)
@@ -130,6 +131,8 @@ func (m *Monitor) Run(ctx context.Context) error {
 			m.takeResult(r)
 		case call := <-m.calls:
 			call()
+		case <-m.moved:
+			m.hasten(m.cfg.Now())
 		case err := <-m.stored:
 			m.wrote(err)
 		}
@@ -161,6 +164,7 @@ func (m *Monitor) load(ctx context.Context) error {
 		m.alerts[a.Key] = revive(a, m.cfg.Timing)
 	}
 	m.unwatch(m.started)
+	m.endDrills(m.started)
 	return nil
 }
 

@@ -81,6 +81,9 @@ func (o Observation) Label() string {
 	if o.Server.IsValid() {
 		return o.Resolver + " " + o.Server.String()
 	}
+	if o.Transport == System {
+		return o.Resolver + " getent" // as Resolver.String has it
+	}
 	return o.Resolver
 }
 

@@ -9,7 +9,8 @@ import (
 // peer is how one resolver endpoint is doing.
 type peer struct {
 	ResolverStatus
-	inARow int // failures
+	inARow int       // failures
+	failed time.Time // when it last did
 }
 
 // ResolverStatus is how one resolver endpoint is doing.
@@ -49,6 +50,7 @@ func (m *Monitor) notePeer(o Observation) {
 	if o.Error != "" {
 		p.Failures++
 		p.inARow++
+		p.failed = o.At
 		p.Error = o.Error
 	} else {
 		p.inARow, p.Error, p.LastOK, p.RTT = 0, "", o.At, o.RTT
@@ -56,10 +58,14 @@ func (m *Monitor) notePeer(o Observation) {
 	p.OK = p.inARow < failingAfter
 }
 
+// retryAfter is when an endpoint that fails is worth another question, though
+// another of its operator answers: the first choice is to be the first again.
+const retryAfter = time.Hour
+
 // failing reports whether r has not answered for some time.
 func (m *Monitor) failing(r Resolver) bool {
 	p := m.peers[From(r, time.Time{}).Endpoint()]
-	return p != nil && !p.OK
+	return p != nil && !p.OK && m.cfg.Now().Sub(p.failed) < retryAfter/time.Duration(max(1, m.cfg.Timing.Factor))
 }
 
 func (m *Monitor) resolverStatus() []ResolverStatus {

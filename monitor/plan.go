@@ -86,14 +86,21 @@ func (m *Monitor) ask(ctx context.Context, r Resolver, q Question) Observation {
 	return m.asker.Ask(ctx, r, q)
 }
 
-// own gives the resolvers of this host.
-func (m *Monitor) own() []Resolver {
+// own gives the resolvers of this host that can be asked for the type: the C
+// library's own lookup gives addresses only.
+func (m *Monitor) own(t Type) []Resolver {
 	if m.cfg.System == nil {
 		return nil
 	}
 	rs, err := m.cfg.System()
 	m.noteSystem(rs, err)
-	return rs
+	var can []Resolver
+	for _, r := range rs {
+		if r.Transport != System || t.Address() {
+			can = append(can, r)
+		}
+	}
+	return can
 }
 
 // witnesses gives one encrypted endpoint of each operator, the first that is
@@ -124,10 +131,10 @@ func (m *Monitor) witnesses(s *subject) []Resolver {
 
 // pairs gives operators in plain and over TLS, close together, and this
 // host's resolvers beside them.
-func (m *Monitor) pairs(s *subject) []Resolver {
-	rs := m.own()
+func (m *Monitor) pairs(q *question) []Resolver {
+	rs := m.own(q.q.Type)
 	n := 0
-	for _, w := range m.witnesses(s) {
+	for _, w := range m.witnesses(q.subject) {
 		if !w.Encrypted() || n == maxPairs {
 			continue
 		}

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,6 +14,9 @@ import (
 // publish makes a ruling known: as the verdict on the question, and as alerts.
 func (m *Monitor) publish(q *question, r Ruling) {
 	m.borrow(q, &r)
+	if r.Fresh && r.Verdict == Clean {
+		q.lastGood = r.At
+	}
 	q.remember(&r)
 	q.ruling = r
 	verdict, cause := q.next(r)
@@ -151,7 +155,7 @@ func (m *Monitor) raise(q *question, r Ruling) {
 		m.passed(l, t, r.At)
 	}
 	for key, l := range m.alerts {
-		if l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
+		if l.alert.Drill || l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
 			continue
 		}
 		m.passed(l, l.fine(r, m.cfg.Timing), r.At)
@@ -195,11 +199,11 @@ func (m *Monitor) passed(l *life, t Transition, at time.Time) {
 	describeAlert(&l.alert, l.alert.Exposure.From)
 	kind := ""
 	switch t {
-	case FirstSeen, Returned:
+	case FirstSeen, Returned, Drilled:
 		kind = AlertOpened
 	case Risen, ReturnedQuiet, SilenceOver:
 		kind = AlertUpdated
-	case GoneForGood, Unwatched:
+	case GoneForGood, Unwatched, DrillOver:
 		kind = AlertResolved
 	}
 	if l.alert.State == Silenced {
@@ -228,11 +232,17 @@ func (m *Monitor) tend(now time.Time) {
 	}
 }
 
-// unwatch resolves alerts about names that are no longer watched: nobody will
-// ever see them end.
+// unwatch resolves alerts about names and types that are no longer watched, and
+// about resolvers that are no longer asked: nobody will ever see them end.
 func (m *Monitor) unwatch(now time.Time) {
-	for _, l := range m.alerts {
-		if m.subjects[l.alert.Name] == nil && l.alert.State != Resolved {
+	for key, l := range m.alerts {
+		s := m.subjects[l.alert.Name]
+		maps.DeleteFunc(l.types, func(t Type, _ *recovery) bool { return s == nil || s.question(t) == nil })
+		gone := len(l.types) == 0 || m.voiceless(key, l.alert.Name)
+		if l.alert.Drill {
+			gone = s == nil // it accuses nobody
+		}
+		if l.alert.State != Resolved && gone {
 			l.alert.State, l.alert.ResolvedAt = Resolved, &now
 			m.passed(l, Unwatched, now)
 		}

@@ -52,5 +52,8 @@ func (r Resolver) String() string {
 	if r.Addr.IsValid() {
 		return r.Name + " " + r.Addr.Addr().String()
 	}
+	if r.Transport == System {
+		return r.Name + " getent" // what it is asked by
+	}
 	return r.Name
 }

@@ -11,9 +11,20 @@ func (m *Monitor) schedule(now time.Time) {
 		if m.cfg.Once {
 			break
 		}
-		m.agenda.add(now.Add(min(time.Duration(i)*initialSpread, m.interval(s))), func(now time.Time) { m.round(s, now) })
+		m.appoint(s, now.Add(min(time.Duration(i)*initialSpread, m.interval(s))))
 	}
 	m.agenda.add(now.Add(m.cfg.Timing.CommitInterval), m.beat)
+}
+
+// appoint sets the next round of s. An earlier appointment no longer counts.
+func (m *Monitor) appoint(s *subject, at time.Time) {
+	s.rota++
+	rota := s.rota
+	m.agenda.add(at, func(time.Time) {
+		if s.rota == rota {
+			m.round(s, at)
+		}
+	})
 }
 
 // beat comes every CommitInterval.
@@ -55,7 +66,7 @@ func (m *Monitor) round(s *subject, due time.Time) {
 	// Truncate takes the monotonic reading away. Put back, it keeps the round in
 	// its place when the clock is set: an hour back must not be an hour of silence.
 	next = now.Add(next.Sub(now))
-	m.agenda.add(next, func(now time.Time) { m.round(s, now) })
+	m.appoint(s, next)
 }
 
 // ask1 starts one round of a name.
@@ -67,7 +78,7 @@ func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 		s.nextWit = now.Add(jitter(m.cfg.Timing.WitnessInterval, 0.2))
 	}
 	for _, q := range s.questions {
-		rs := m.own()
+		rs := m.own(q.q.Type)
 		if witness {
 			rs = append(rs, m.witnesses(s)...)
 		}
@@ -106,7 +117,7 @@ func (m *Monitor) recheckWitnesses(s *subject, now time.Time) bool {
 		return false
 	}
 	for _, l := range m.alerts {
-		if l.alert.Name == s.watch.Name && l.alert.State != Resolved {
+		if l.alert.Name == s.watch.Name && l.alert.State != Resolved && !l.alert.Drill {
 			return true
 		}
 	}
@@ -122,6 +133,15 @@ func (m *Monitor) takeResult(r result) {
 	if n := len(r.sample.Evidence); n > 0 {
 		m.counts.Proofs += uint64(n)
 		q.handshaken = r.sample.At
+		for _, e := range r.sample.Evidence {
+			m.health.reach.note(q.q.Name, e)
+		}
+	}
+	if q.gone {
+		if r.job.verify {
+			m.verified(q.subject)
+		}
+		return
 	}
 	if r.job.step >= 0 && r.job.opened.Equal(q.opened) {
 		q.busy--
@@ -201,7 +221,7 @@ func (m *Monitor) openCase(q *question, s Sample) {
 	q.opened, q.step, q.busy, q.proved, q.concluded, q.peak, q.handshaken = s.At, 0, 0, false, false, Accusation{}, time.Time{}
 	var asks []Resolver
 	if s.Via == Wire {
-		asks = m.own() // what was overheard may be for others, or by chance
+		asks = m.own(q.q.Type) // what was overheard may be for others, or by chance
 	}
 	if !slices.ContainsFunc(s.Answers, Observation.Witness) {
 		asks = append(asks, m.witnesses(q.subject)...)
@@ -256,7 +276,7 @@ func (m *Monitor) advance(q *question, r Ruling) {
 	m.publish(q, r)
 	step, opened := q.step, q.opened
 	m.agenda.add(at, func(time.Time) {
-		if q.opened.Equal(opened) && q.step == step {
+		if q.opened.Equal(opened) && q.step == step && !q.gone {
 			m.takeStep(q)
 		}
 	})
@@ -269,7 +289,7 @@ func (m *Monitor) provesNow(q *question) bool {
 }
 
 func (m *Monitor) takeStep(q *question) {
-	m.work(q, job{asks: m.pairs(q.subject)})
+	m.work(q, job{asks: m.pairs(q)})
 }
 
 // cleared reports whether nothing suspicious is left.

@@ -123,6 +123,8 @@ var ruleTests = []struct {
 		then(9*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), []string{"0 local 192.0.66.66 again"}},
 	{"div.plain_path_uniform", "one operator", learntMatter().pair("alpha", evilAddr, goodAddr).pair("bravo", goodAddr, goodAddr).
 		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", goodAddr, goodAddr), nil},
+	{"div.plain_path_uniform", "an operator and this host's C library, whose nameserver is right", learntMatter().sys(goodAddr).say("system", monitor.System, 0, evilAddr).pair("alpha", evilAddr, goodAddr).
+		then(10*time.Second).sys(goodAddr).say("system", monitor.System, 0, evilAddr).pair("alpha", evilAddr, goodAddr), nil},
 	{"div.plain_path_uniform", "no operator, only this host's resolvers", learntMatter().sys(evilAddr).reply(voice("second", monitor.UDP), reply{addrs: []string{evilAddr}}).dot(goodAddr, four...), nil},
 
 	{"div.special_purpose", "private", learntMatter().sys("10.1.2.3"), []string{"30 local 10.1.2.3"}},
@@ -140,6 +142,7 @@ var ruleTests = []struct {
 
 	{"ttl.over_envelope", "longer than the zone ever said", learntMatter().say("system", monitor.UDP, 303, evilAddr).dot(goodAddr, "alpha"), []string{"30 local 192.0.66.66"}},
 	{"ttl.over_envelope", "behind good ones", learntMatter().say("system", monitor.UDP, 86400, goodAddr, evilAddr).dot(goodAddr, "alpha"), []string{"30 local 192.0.66.66"}},
+	{"ttl.over_envelope", "the C library, which knows no TTL", learntMatter().say("system", monitor.System, 0, evilAddr).dot(goodAddr, "alpha"), nil},
 	{"ttl.over_envelope", "as long, and a little", learntMatter().say("system", monitor.UDP, 302, evilAddr).dot(goodAddr, "alpha"), nil},
 	{"ttl.over_envelope", "a good answer may be kept as long as the cache likes", learntMatter().say("system", monitor.UDP, 86400, goodAddr).dot(goodAddr, "alpha"), nil},
 	{"ttl.over_envelope", "another has it too", learntMatter().say("system", monitor.UDP, 86400, evilAddr).dot(goodAddr, "alpha").dot(evilAddr, "bravo"), nil},

@@ -57,6 +57,7 @@ type WebhookStatus struct {
 	Delivered   uint64    `json:"delivered"`
 	Pending     uint64    `json:"pending"`
 	Dead        uint64    `json:"dead"`
+	Cursor      uint64    `json:"cursor"` // number of the last event that is done with
 	Disabled    bool      `json:"disabled,omitempty"`
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	Error       string    `json:"error,omitempty"` // while it fails
@@ -94,7 +95,8 @@ type QuestionStatus struct {
 	Proof    string    `json:"proof,omitempty"`
 	Checking bool      `json:"checking,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
-	Answered time.Time `json:"answered,omitzero"` // when this host's own path last answered
+	Answered time.Time `json:"answered,omitzero"`  // when this host's own path last answered
+	LastGood time.Time `json:"last_good,omitzero"` // when it last gave an answer that was ruled clean
 }
 
 // AlertLine is an alert in one line.
@@ -129,7 +131,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 				ws.Verdict = ws.Verdict.Worse(j.Verdict)
 				ws.Types = append(ws.Types, QuestionStatus{
 					Type: q.q.Type, Verdict: j.Verdict, Cause: j.Cause, Cure: j.Cure, Kind: j.Kind, Proof: j.Proof,
-					Checking: j.Checking, Since: j.Since, Answered: q.answered,
+					Checking: j.Checking, Since: j.Since, Answered: q.answered, LastGood: q.lastGood,
 				})
 			}
 			s.Verdicts[ws.Verdict]++
@@ -172,12 +174,14 @@ const (
 func (m *Monitor) Verify(ctx context.Context, name string, settle Settle) ([]Judgement, error) {
 	var s *subject
 	var chans []chan Judgement
+	var asked []*question // a reload may give the name others
 	err := m.do(ctx, func() {
 		if s = m.subjects[name]; s == nil {
 			return
 		}
 		now := m.cfg.Now()
-		for _, q := range s.questions {
+		asked = s.questions
+		for _, q := range asked {
 			ch := make(chan Judgement, 1)
 			q.waiters = append(q.waiters, waiter{asked: now, whole: bool(settle), ch: ch})
 			chans = append(chans, ch)
@@ -187,18 +191,22 @@ func (m *Monitor) Verify(ctx context.Context, name string, settle Settle) ([]Jud
 	if err != nil {
 		return nil, err
 	}
+	notWatched := fmt.Errorf("%s is %w", strings.TrimSuffix(name, "."), ErrNotWatched)
 	if s == nil {
-		return nil, fmt.Errorf("%s is %w", strings.TrimSuffix(name, "."), ErrNotWatched)
+		return nil, notWatched
 	}
 	js := make([]Judgement, 0, len(chans))
 	for i, ch := range chans {
 		select {
-		case j := <-ch:
+		case j, ok := <-ch:
+			if !ok {
+				return js, notWatched // any more
+			}
 			js = append(js, j)
 		case <-ctx.Done():
 			err = ctx.Err()
 			short, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			doErr := m.do(short, func() { js = append(js, m.judgement(s.questions[i])) })
+			doErr := m.do(short, func() { js = append(js, m.unanswered(asked[i])) })
 			cancel()
 			if doErr != nil {
 				return js, doErr
@@ -208,6 +216,16 @@ func (m *Monitor) Verify(ctx context.Context, name string, settle Settle) ([]Jud
 		}
 	}
 	return js, err
+}
+
+// unanswered gives what is known of a question when the time for it is up. That
+// nobody answered in all that time is another thing than not having asked.
+func (m *Monitor) unanswered(q *question) Judgement {
+	j := m.judgement(q)
+	if q.ruling.At.IsZero() {
+		j.Cause, j.Cure = CauseStale, CauseStale.Cure(strings.TrimSuffix(q.q.Name, "."))
+	}
+	return j
 }
 
 // Explanation is all that is known of a name or an alert.

@@ -15,6 +15,7 @@ type subject struct {
 	witnessed time.Time // when witnesses were last asked in routine
 	nextWit   time.Time // when they are to be asked next
 	verifying int       // questions of a round for callers of Verify that are under way
+	rota      int       // which of its appointments for a round is the one that counts
 	questions []*question
 }
 
@@ -41,10 +42,12 @@ type question struct {
 	since    time.Time
 	good     int       // clean rulings in a row since the verdict was bad
 	answered time.Time // when this host's own path last gave an answer
+	lastGood time.Time // and when it last gave one that was ruled clean
 	began    time.Time // when the latest round that was judged began
 	waiters  []waiter
 	wakes    bucket
 	heard    heard
+	gone     bool // a reload took it off the list
 }
 
 // waiter waits for a settled judgement of a round that is younger than its wish.
@@ -57,12 +60,16 @@ type waiter struct {
 func newSubject(w Watch) *subject {
 	s := &subject{watch: w}
 	for _, q := range w.Questions() {
-		s.questions = append(s.questions, &question{
-			subject: s, q: q, series: map[string]*run{}, tried: map[netip.Addr]time.Time{},
-			verdict: Unknown, cause: CauseLearning,
-		})
+		s.questions = append(s.questions, newQuestion(s, q))
 	}
 	return s
+}
+
+func newQuestion(s *subject, q Question) *question {
+	return &question{
+		subject: s, q: q, series: map[string]*run{}, tried: map[netip.Addr]time.Time{},
+		verdict: Unknown, cause: CauseLearning,
+	}
 }
 
 func (s *subject) question(t Type) *question {

@@ -42,6 +42,9 @@ func claim(a Alert) string {
 		}
 		return fmt.Sprintf("someone forges answers for %s; the one that was accepted is right", name)
 	case ResolverCache:
+		if a.Attribution == AtHost {
+			return fmt.Sprintf("this host itself gives a false answer for %s, and its nameservers do not", name)
+		}
 		if a.Attribution == AtResolver {
 			return fmt.Sprintf("resolver %s gives a false answer for %s", a.Resolver, name)
 		}
@@ -84,6 +87,10 @@ func proven(c Confidence) string {
 
 // describeAlert fills in what people read: summary, text, guidance, references.
 func describeAlert(a *Alert, since time.Time) {
+	if a.Drill {
+		describeDrill(a)
+		return
+	}
 	host := a.Host
 	if host != "" {
 		host += ": "
@@ -149,6 +156,11 @@ func guidance(a Alert) []string {
 	case ResolverCache:
 		if a.Exposure.Leak == LeakNo {
 			g = append(g, fmt.Sprintf("No application here asks %s. If it goes on, take it out of the configured resolvers, and send whoever runs it this alert with its evidence.", orThe(a.Resolver, "it")))
+			break
+		}
+		if a.Attribution == AtHost {
+			g = append(g, "Look for the name in /etc/hosts, then at the modules of the hosts line of /etc/nsswitch.conf and their caches: the nameservers of resolv.conf do not say this.",
+				"Who wrote it there can do more here than that: look for what else changed at the time.")
 			break
 		}
 		g = append(g, fmt.Sprintf("Take %s out of resolv.conf or DHCP now, if it is this host's.", orThe(a.Resolver, "the resolver")),

@@ -22,8 +22,12 @@ import (
 const (
 	defaultTimeout     = 5 * time.Second
 	defaultConcurrency = 16
-	defaultPerAddress  = 6
-	defaultPerPrefix   = 30
+)
+
+// Budgets of a Config that has none: dials a minute.
+const (
+	DefaultPerAddress = 6  // to one address
+	DefaultPerPrefix  = 30 // to one /24 (IPv4) or /48 (IPv6)
 )
 
 // Config is how a Prover works. The zero Config is right for production.
@@ -98,7 +102,7 @@ func New(cfg Config, log *slog.Logger) *Prover {
 		now:     cfg.Now,
 		log:     log,
 		guard:   guard{allow: cfg.AllowPrefixes, own: cfg.OwnAddresses},
-		budget:  newBudget(cmp.Or(cfg.PerAddress, defaultPerAddress), cmp.Or(cfg.PerPrefix, defaultPerPrefix)),
+		budget:  newBudget(cmp.Or(cfg.PerAddress, DefaultPerAddress), cmp.Or(cfg.PerPrefix, DefaultPerPrefix)),
 		judge:   j,
 		slots:   make(chan struct{}, max(1, cmp.Or(cfg.Concurrency, defaultConcurrency))),
 		flights: map[target]*flight{},
