@@ -115,7 +115,9 @@ func (p modelPacket) frame(t testing.TB, number int) capture.Frame {
 func TestMatcherModel(t *testing.T) { rapid.Check(t, matcherModel(t)) }
 
 // FuzzMatcherModel is the same, led by coverage.
-func FuzzMatcherModel(f *testing.F) { f.Fuzz(rapid.MakeFuzz(matcherModel(f))) }
+func FuzzMatcherModel(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) { rapid.MakeFuzz(matcherModel(t))(t, data) })
+}
 
 func matcherModel(t testing.TB) func(*rapid.T) {
 	return func(rt *rapid.T) {

@@ -24,6 +24,7 @@ type checkOptions struct {
 	config    string
 	format    string
 	output    string
+	evidence  string
 	failOn    string
 	timeout   time.Duration
 	noOutside bool
@@ -40,12 +41,13 @@ func checkCommand() *cobra.Command {
 answered address prove itself. Where that leaves a doubt it goes on until the doubt
 is settled or the time is up.
 
-Without a configuration it asks this host's resolvers and, over TLS, three public
+Without a configuration it asks this host's resolvers and, over HTTPS, three public
 operators, who thereby learn the names; --no-outside keeps them out.
 
 Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configuration.`,
 		Example: `  dnstaster check api.partner.example
-  dnstaster check --format json --output report.json --fail-on suspect`,
+  dnstaster check --format json --output report.json --fail-on suspect
+  dnstaster check --format github --config ci/dnstaster.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON {
 				o.format = "json"
@@ -55,9 +57,8 @@ Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configurati
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.config, "config", configPath(), "configuration file")
-	f.StringVar(&o.format, "format", "text", "text or json")
-	f.StringVar(&o.output, "output", "", "write the report to a file instead of standard output")
-	f.StringVar(&o.failOn, "fail-on", "unknown", "exit 0 below this: never, poisoned, suspect or unknown")
+	reportFlags(cmd, &o)
+	f.StringVar(&o.evidence, "evidence", "", "write what the verdicts rest on to a file, which replay judges again")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "for everything")
 	f.BoolVar(&o.noOutside, "no-outside", false, "ask nobody but this host's own resolvers")
 	f.BoolVar(&o.verbose, "verbose", false, "log what is done")
@@ -92,25 +93,25 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 	defer s.Close()
 	fmt.Fprintln(cmd.ErrOrStderr(), whoIsAsked(mc))
 	began := time.Now()
-	r, err := judgeOnce(cmd.Context(), mc, s, log, o.timeout)
+	r, samples, err := judgeOnce(cmd.Context(), mc, s, log, o.timeout)
 	if err != nil {
 		return err
 	}
-	if err := writeReport(cmd.OutOrStdout(), r, o, func(w io.Writer) error { return report.Text(w, r, time.Since(began)) }); err != nil {
+	if o.evidence != "" {
+		lines, err := sampleLines(samples)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.evidence, lines, 0o600); err != nil {
+			return err
+		}
+	}
+	took := time.Since(began)
+	w := written{r, took, func(w io.Writer) error { return report.Text(w, r, took) }, c.place}
+	if err := writeReport(cmd.OutOrStdout(), w, o); err != nil {
 		return err
 	}
 	return failOn(r, o.failOn)
-}
-
-// valid reports flags that make no sense.
-func (o checkOptions) valid() error {
-	if !slices.Contains([]string{"text", "json"}, o.format) {
-		return usage("--format: want text or json, not %q", o.format)
-	}
-	if !slices.Contains([]string{"never", "poisoned", "suspect", "unknown"}, o.failOn) {
-		return usage("--fail-on: want never, poisoned, suspect or unknown, not %q", o.failOn)
-	}
-	return nil
 }
 
 // checkConfig gives the configuration cut down to the names asked for.
@@ -161,34 +162,55 @@ func whoIsAsked(mc monitor.Config) string {
 		var own []string
 		if rs, err := mc.System(); err == nil {
 			for _, r := range rs {
+				if r.Transport == monitor.System {
+					own = append(own, "getent")
+					continue
+				}
 				own = append(own, r.Addr.Addr().String())
 			}
 		}
 		s += " system (" + strings.Join(own, ", ") + ")"
 	}
 	var outside []string
+	over := map[monitor.Transport]bool{}
 	for _, r := range mc.References {
 		if !slices.Contains(outside, r.Name) {
 			outside = append(outside, r.Name)
+			over[r.Transport] = true // the first is the one that is asked first
 		}
 	}
 	switch {
 	case len(outside) == 0:
 		return s + " and nobody else."
 	case mc.System != nil:
-		s += " and, over TLS,"
+		s += " and, " + overWhat(over) + ","
 	}
 	return s + " " + strings.Join(outside, ", ") + ", who thereby learn the names (--no-outside)."
+}
+
+// overWhat says by which transports others are asked first.
+func overWhat(over map[monitor.Transport]bool) string {
+	var words []string
+	for _, t := range []struct {
+		is  monitor.Transport
+		say string
+	}{{monitor.DoH, "HTTPS"}, {monitor.DoT, "TLS"}, {monitor.TCP, "TCP"}, {monitor.UDP, "UDP"}} {
+		if over[t.is] {
+			words = append(words, t.say)
+		}
+	}
+	return "over " + strings.Join(words, " and ")
 }
 
 // checksAtOnce bounds the names that are judged at the same time.
 const checksAtOnce = 16
 
-// judgeOnce judges every watch of the configuration and gives the report.
-func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logger, timeout time.Duration) (monitor.Report, error) {
+// judgeOnce judges every watch of the configuration and gives the report, with
+// the samples that it rests on.
+func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logger, timeout time.Duration) (monitor.Report, []monitor.Sample, error) {
 	m, err := monitor.New(mc, s.asker, s.prover, nil, log)
 	if err != nil {
-		return monitor.Report{}, exit{exitConfig, err}
+		return monitor.Report{}, nil, exit{exitConfig, err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -198,6 +220,8 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 	defer func() { stop(); <-ran }()
 
 	judged := make([]monitor.Explanation, len(mc.Watches))
+	proofs := make([][]monitor.Sample, len(mc.Watches))
+	failed := make([]error, len(mc.Watches))
 	slots := make(chan struct{}, checksAtOnce)
 	var wg sync.WaitGroup
 	for i, w := range mc.Watches {
@@ -208,16 +232,19 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 			// by then is the result, and it says so itself.
 			js, err := m.Verify(ctx, w.Name, monitor.WholePlan)
 			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				failed[i] = err
 				return
 			}
-			e, err := m.Explain(context.WithoutCancel(ctx), w.Name)
-			if err == nil {
-				judged[i] = e
+			if judged[i], failed[i] = m.Explain(context.WithoutCancel(ctx), w.Name); failed[i] == nil {
 				judged[i].Judgements = js
+				proofs[i], failed[i] = m.Samples(context.WithoutCancel(ctx), w.Name)
 			}
 		})
 	}
 	wg.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return monitor.Report{}, nil, err // a report without a name would pass for one that is clean
+	}
 	var js []monitor.Judgement
 	var alerts []monitor.Alert
 	for _, e := range judged {
@@ -225,7 +252,7 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 		alerts = append(alerts, e.Alerts...)
 	}
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return monitor.Report{}, err
+		return monitor.Report{}, nil, err
 	}
 	r := monitor.NewReport(time.Now(), js, alerts)
 	for _, st := range s.asker.Stats() {
@@ -234,23 +261,7 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 			r.Stats.Responses += n
 		}
 	}
-	return r, nil
-}
-
-// writeReport writes a report as the flags say; text does so for people.
-func writeReport(w io.Writer, r monitor.Report, o checkOptions, text func(io.Writer) error) (err error) {
-	if o.output != "" {
-		f, err := os.Create(o.output)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		w = f
-	}
-	if o.format == "json" {
-		return report.JSON(w, r)
-	}
-	return text(w)
+	return r, slices.Concat(proofs...), nil
 }
 
 // failOn gives the exit status of a report, or none below the given verdict. A

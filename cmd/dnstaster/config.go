@@ -17,6 +17,7 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/storage"
+	"github.com/dnstaster/dnstaster/webhook"
 )
 
 // config is dnstaster.yaml together with watches.d/*.yaml.
@@ -28,6 +29,7 @@ type config struct {
 	Storage        storageConfig    `yaml:"storage"`
 	Webhooks       []webhookConfig  `yaml:"webhooks"`
 	Control        controlConfig    `yaml:"control"`
+	Metrics        metricsConfig    `yaml:"metrics"`
 	ExternalLabels labels           `yaml:"external_labels"`
 	TLS            tlsConfig        `yaml:"tls"`
 	SpecialPurpose specialConfig    `yaml:"special_purpose"`
@@ -66,6 +68,7 @@ type resolverConfig struct {
 	Address   endpoint `yaml:"address"`
 	Transport string   `yaml:"transport"`
 	TLSName   string   `yaml:"tls_name"`
+	Path      string   `yaml:"path"` // of the URL, for doh; empty for the usual one
 	Filtering bool     `yaml:"filtering"`
 	At        position
 }
@@ -89,8 +92,15 @@ type webhookConfig struct {
 	SecretFile string     `yaml:"secret_file"`
 	Format     string     `yaml:"format"`
 	Events     []string   `yaml:"events"`
+	Heartbeat  duration   `yaml:"heartbeat"`
 	HTTP       httpConfig `yaml:"http_config"`
 	At         position
+}
+
+type metricsConfig struct {
+	Listen        string `yaml:"listen"` // address and port; empty for nowhere but the control socket
+	WebConfigFile string `yaml:"web_config_file"`
+	At            position
 }
 
 type controlConfig struct {
@@ -117,6 +127,7 @@ const (
 	defaultSocket = "/run/dnstaster/dnstaster.sock"
 	defaultStore  = "/var/lib/dnstaster/dnstaster.db"
 	minInterval   = 5 * time.Second
+	minHeartbeat  = 10 * time.Second
 	anyInterface  = "any"
 	maxInterface  = 15 // octets in the name of one
 )
@@ -285,6 +296,14 @@ func (c *config) check() []problem {
 			bad(h.At, "there are two webhooks %q", h.Name)
 		}
 		hooks[h.Name] = true
+		switch beats := slices.Contains(h.Events, monitor.Heartbeat); {
+		case beats && h.Heartbeat == 0 && h.At.sound():
+			bad(h.At, "webhook %q: events has heartbeat, and none would be sent: give heartbeat: 5m", h.Name)
+		case !beats && h.Heartbeat != 0:
+			bad(h.At, "webhook %q: heartbeat is %s, and events does not have it: give events: [alert., health., heartbeat]", h.Name, time.Duration(h.Heartbeat))
+		case h.Heartbeat != 0 && time.Duration(h.Heartbeat) < minHeartbeat:
+			bad(h.At, "webhook %q: heartbeat %s is below %s", h.Name, time.Duration(h.Heartbeat), minHeartbeat)
+		}
 		if h.URLFile == "" && h.At.sound() {
 			bad(h.At, "webhook %q needs url_file: the address is a secret and stays out of this file", h.Name)
 		}
@@ -294,10 +313,11 @@ func (c *config) check() []problem {
 		if strings.HasPrefix(h.SecretFile, "whsec_") {
 			bad(h.At, "webhook %q: secret_file is the name of a file that holds the secret, not the secret", h.Name)
 		}
-		if h.Format != "" && h.Format != "standard" {
-			bad(h.At, "webhook %q: format: want standard, not %q", h.Name, h.Format)
+		if h.Format != "" && !slices.Contains(webhook.Formats(), h.Format) {
+			bad(h.At, "webhook %q: format: want %s, not %q", h.Name, strings.Join(webhook.Formats(), ", "), h.Format)
 		}
 	}
+	ps = append(ps, c.Metrics.check()...)
 	for i, name := range c.Capture.Interfaces {
 		switch {
 		case name == "" || len(name) > maxInterface || strings.ContainsAny(name, "/ "):
@@ -357,13 +377,24 @@ func (r resolverConfig) check(names map[string]bool) []problem {
 		return one("a resolver needs a name of its own")
 	case !netip.AddrPort(r.Address).Addr().IsValid():
 		return one("resolver %q needs an address", r.Name)
-	case !slices.Contains([]string{"udp", "tcp", "dot"}, r.Transport):
-		return one("resolver %q: transport: want udp, tcp or dot, not %q", r.Name, r.Transport)
-	case r.Transport == "dot" && r.TLSName == "":
+	case resolverPorts[r.Transport] == 0:
+		return one("resolver %q: transport: want udp, tcp, dot or doh, not %q", r.Name, r.Transport)
+	case (r.Transport == "dot" || r.Transport == "doh") && r.TLSName == "":
 		return one("resolver %q needs tls_name: the name that its certificate carries", r.Name)
+	case r.Path != "" && r.Transport != "doh":
+		return one("resolver %q: path: only doh has one", r.Name)
+	case r.Path != "" && !webPath.MatchString(r.Path):
+		return one("resolver %q: path: want one such as %s, without a query, not %q", r.Name, resolver.DefaultPath, r.Path)
 	}
 	return nil
 }
+
+// resolverPorts are the transports that a resolver may be asked over, and the
+// port of each where none is given.
+var resolverPorts = map[string]uint16{"udp": 53, "tcp": 53, "dot": 853, "doh": 443}
+
+// webPath matches the path of a URL (RFC 3986 §3.3), nothing in it escaped.
+var webPath = regexp.MustCompile(`^(/[A-Za-z0-9._~!$&'()*+,;=:@-]*)+$`)
 
 func reflectElem(v any) reflect.Value { return reflect.ValueOf(v).Elem() }
 
@@ -425,24 +456,24 @@ func (c *config) references() (refs, twins []monitor.Resolver) {
 			continue
 		}
 		if o, ok := resolver.Lookup(r.Known); ok && r.Known != "" {
-			refs = append(refs, o.Resolvers(monitor.DoT)...)
+			refs = append(refs, o.Witnesses()...)
 			twins = append(twins, o.Resolvers(monitor.UDP)...)
 			continue
 		}
 		m := monitor.Resolver{
 			Name: r.Name, Operator: r.Operator, Role: monitor.Reference, Transport: monitor.Transport(r.Transport),
-			TLSName: r.TLSName, Filtering: r.Filtering, Addr: netip.AddrPort(r.Address),
+			TLSName: r.TLSName, Path: r.Path, Filtering: r.Filtering, Addr: netip.AddrPort(r.Address),
 		}
 		if m.Operator == "" {
 			m.Operator = r.Name
 		}
 		if m.Addr.Port() == 0 {
-			m.Addr = netip.AddrPortFrom(m.Addr.Addr(), map[string]uint16{"udp": 53, "tcp": 53, "dot": 853}[r.Transport])
+			m.Addr = netip.AddrPortFrom(m.Addr.Addr(), resolverPorts[r.Transport])
 		}
 		refs = append(refs, m)
 		if m.Encrypted() {
 			twin := m
-			twin.Transport, twin.TLSName, twin.Addr = monitor.UDP, "", netip.AddrPortFrom(m.Addr.Addr(), 53)
+			twin.Transport, twin.TLSName, twin.Path, twin.Addr = monitor.UDP, "", "", netip.AddrPortFrom(m.Addr.Addr(), 53)
 			twins = append(twins, twin)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/goccy/go-yaml"
+	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/spf13/cobra"
 
 	"github.com/dnstaster/dnstaster/monitor"
@@ -81,6 +82,15 @@ func (c *config) checkFiles(cmd *cobra.Command) error {
 	var errs []error
 	if _, _, err := c.roots(); err != nil {
 		errs = append(errs, err)
+	}
+	if file := c.Metrics.WebConfigFile; file != "" {
+		switch err := web.Validate(c.beside(file)); {
+		case err == nil:
+		case errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(file) && c.maybeCredential(c.beside(file)):
+			fmt.Fprintf(cmd.ErrOrStderr(), "dnstaster: metrics.web_config_file: %s is not there: fine if systemd gives it as a credential\n", c.beside(file))
+		default:
+			errs = append(errs, fmt.Errorf("metrics.web_config_file: %w", err))
+		}
 	}
 	for _, h := range c.Webhooks {
 		_, err := c.sender(h, noLog{}, monitor.Config{}, nil, quiet(cmd))

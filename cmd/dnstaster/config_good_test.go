@@ -96,11 +96,15 @@ resolvers:
   - quad9
   - {name: office, operator: example-corp, address: 192.0.2.53, transport: dot, tls_name: dns.example.com, filtering: true}
   - {name: six, address: "[2001:db8::53]:5353", transport: tcp}
+  - {name: web, address: 192.0.2.54, transport: doh, tls_name: doh.example.com}
+  - {name: web-2, address: "192.0.2.54:8443", transport: doh, tls_name: doh.example.com, path: /p/unfiltered}
 `}, withDefaults(func(c *config) {
 		c.Resolvers = []resolverConfig{
 			{Known: "system"}, {Known: "quad9"},
 			{Name: "office", Operator: "example-corp", Address: endpoint(netip.MustParseAddrPort("192.0.2.53:0")), Transport: "dot", TLSName: "dns.example.com", Filtering: true},
 			{Name: "six", Address: endpoint(netip.MustParseAddrPort("[2001:db8::53]:5353")), Transport: "tcp"},
+			{Name: "web", Address: endpoint(netip.MustParseAddrPort("192.0.2.54:0")), Transport: "doh", TLSName: "doh.example.com"},
+			{Name: "web-2", Address: endpoint(netip.MustParseAddrPort("192.0.2.54:8443")), Transport: "doh", TLSName: "doh.example.com", Path: "/p/unfiltered"},
 		}
 	})},
 	{"the rest", map[string]string{"dnstaster.yaml": `
@@ -108,8 +112,9 @@ private_zones: [Corp.Example, 10.in-addr.arpa]
 capture: {enabled: false, interfaces: [eth0, wg0], unwatched: count}
 storage: {path: /srv/d.db, retention: 2w, max_size: 1GiB}
 webhooks:
-  - {name: ops, url_file: ops.url, secret_file: ops.secret, format: standard, events: [alert., verdict.]}
+  - {name: ops, url_file: ops.url, secret_file: ops.secret, format: standard, events: [alert., verdict., heartbeat], heartbeat: 5m}
 control: {socket: /run/d.sock, group: "no"}
+metrics: {listen: "[::1]:9953", web_config_file: web.yml}
 external_labels: {site: fra1, rack: 12}
 tls: {roots: [ca.pem]}
 special_purpose: {exempt: [198.18.0.0/15]}
@@ -118,8 +123,9 @@ timing: {profile: lab}
 		c.PrivateZones = []domain{"corp.example.", "10.in-addr.arpa."}
 		c.Capture = captureConfig{Enabled: off, Interfaces: []string{"eth0", "wg0"}, Unwatched: "count"}
 		c.Storage = storageConfig{"/srv/d.db", duration(14 * 24 * time.Hour), 1 << 30}
-		c.Webhooks = []webhookConfig{{Name: "ops", URLFile: "ops.url", SecretFile: "ops.secret", Format: "standard", Events: []string{"alert.", "verdict."}}}
+		c.Webhooks = []webhookConfig{{Name: "ops", URLFile: "ops.url", SecretFile: "ops.secret", Format: "standard", Events: []string{"alert.", "verdict.", "heartbeat"}, Heartbeat: duration(5 * time.Minute)}}
 		c.Control = controlConfig{"/run/d.sock", "no"}
+		c.Metrics = metricsConfig{Listen: "[::1]:9953", WebConfigFile: "web.yml"}
 		c.ExternalLabels = labels{"site": "fra1", "rack": "12"}
 		c.TLS.Roots = []string{"ca.pem"}
 		c.SpecialPurpose.Exempt = addresses("198.18.0.0/15")

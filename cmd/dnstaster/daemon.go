@@ -32,6 +32,7 @@ type senses struct {
 	asker  *resolver.Asker
 	prover *evidence.Prover
 	second atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
+	extra  [][]byte                             // additional roots, in DER
 }
 
 func (s *senses) Close() { s.asker.Close() }
@@ -46,6 +47,9 @@ func newSenses(c *config, allow []netip.Prefix, log *slog.Logger) (*senses, erro
 	s := &senses{prover: evidence.New(evidence.Config{
 		ExtraRoots: extra, AllowPrefixes: allow,
 	}, log.With("part", "evidence"))}
+	for _, cert := range extra {
+		s.extra = append(s.extra, cert.Raw)
+	}
 	s.asker = resolver.New(resolver.Config{Roots: roots, Late: func(q monitor.Question, first, later monitor.Observation) {
 		if take := s.second.Load(); take != nil {
 			(*take)(secondAnswer(q, first, later))
@@ -115,18 +119,21 @@ func (c *config) monitorConfig() (monitor.Config, error) {
 type daemon struct {
 	monitor *monitor.Monitor
 	store   *storage.DB
-	senders []*webhook.Sender
 	control *control.Server
 	socket  net.Listener
-	senses  *senses
-	ear     *ear
+	metrics *metricsServer
+	senses  *relay
+	parts   atomic.Pointer[parts] // that a reload may replace; nil until newDaemon has them
+	loaded  atomic.Pointer[loaded]
+	reloads chan request
 	log     *slog.Logger
 }
 
 // newDaemon puts the parts together. Nothing runs before run, but the store is
 // locked and the socket is bound.
 func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *daemon, err error) {
-	d = &daemon{senses: s, log: log}
+	d = &daemon{senses: newRelay(s), reloads: make(chan request), log: log}
+	d.loaded.Store(&loaded{ConfigStatus: monitor.ConfigStatus{Path: c.path, Loaded: time.Now()}, good: true})
 	defer func() {
 		if err != nil {
 			d.close()
@@ -138,31 +145,35 @@ func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *da
 	if err != nil {
 		return d, err
 	}
-	if d.monitor, err = monitor.New(mc, s.asker, s.prover, d.store, log.With("part", "monitor")); err != nil {
+	if d.monitor, err = monitor.New(mc, d.senses, d.senses, d.store, log.With("part", "monitor")); err != nil {
 		return d, err
 	}
-	if d.ear, err = newEar(c.Capture, mc.Watches, log.With("part", "capture")); err != nil {
-		return d, err
-	}
-	if !d.ear.listens() {
-		// Nobody else sees them then.
-		take := func(s monitor.Sample) { d.monitor.Offer(s) }
-		s.second.Store(&take)
-	}
-	if d.senders, err = c.senders(d.store, mc, s.asker, log); err != nil {
+	if err = d.assemble(c, mc); err != nil {
 		return d, err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		control.NewCollector(d.monitor, version()), &partsCollector{d.store, d.senders, s, d.ear},
+		control.NewCollector(d.monitor, version()), &partsCollector{d},
 	)
 	d.control = control.New(control.Config{
-		Backend: &backend{d.monitor, d, monitor.ConfigStatus{Path: c.path, Loaded: time.Now()}}, Log: d.store,
+		Backend: &backend{d.monitor, d}, Log: d.store,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}),
 	}, log.With("part", "control"))
+	if d.metrics, err = newMetricsServer(c, d.monitor, registry, log.With("part", "metrics")); err != nil {
+		return d, err
+	}
 	d.socket, err = control.Listen(c.Control.Socket, c.Control.Group)
 	return d, err
+}
+
+// followSystem has rounds begin at once when this host's resolvers change. Where
+// that cannot be told, the next round sees it.
+func (d *daemon) followSystem(ctx context.Context) error {
+	if err := new(resolver.SystemResolvers).Watch(ctx, d.monitor.SystemChanged); err != nil {
+		d.log.Warn("changes of this host's resolvers are seen by the next round only", "err", err)
+	}
+	return nil
 }
 
 // run works until ctx ends, and returns nil then.
@@ -170,13 +181,14 @@ func (d *daemon) run(ctx context.Context) error {
 	tasks := map[string]func(context.Context) error{
 		"monitor": d.monitor.Run,
 		"storage": d.store.Run,
-		"capture": func(ctx context.Context) error { return d.ear.run(ctx, d.monitor.Offer) },
 		"control": func(ctx context.Context) error { return d.control.Serve(ctx, d.socket) },
-	}
-	for i, s := range d.senders {
-		tasks[fmt.Sprintf("webhook %d", i)] = s.Run
+		"system":  d.followSystem,
+		"metrics": d.metrics.run,
+		"lookout": d.lookAround,
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	// It gives the others their posts, and takes them away.
+	tasks["reload"] = func(ctx context.Context) error { return d.serveReloads(ctx, g) }
 	for name, task := range tasks {
 		g.Go(func() error {
 			if err := task(ctx); err != nil {
@@ -196,10 +208,10 @@ func (d *daemon) close() error {
 			errs = append(errs, err)
 		}
 	}
-	d.senses.second.Store(nil)
+	errs = append(errs, d.metrics.close())
 	d.senses.Close()
-	if d.ear != nil {
-		errs = append(errs, d.ear.close())
+	if p := d.parts.Load(); p != nil {
+		errs = append(errs, p.ear.close())
 	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
@@ -207,24 +219,25 @@ func (d *daemon) close() error {
 	return errors.Join(errs...)
 }
 
-// senders makes one sender for each webhook.
-func (c *config) senders(log webhook.Log, mc monitor.Config, asker *resolver.Asker, logger *slog.Logger) ([]*webhook.Sender, error) {
-	var out []*webhook.Sender
-	var errs []error
-	for _, h := range c.Webhooks {
-		s, err := c.sender(h, log, mc, asker, logger)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("webhook %s: %w", h.Name, err))
-			continue
-		}
-		out = append(out, s)
+// sender makes the sender of a webhook.
+func (c *config) sender(h webhookConfig, log webhook.Log, mc monitor.Config, asker monitor.Asker, logger *slog.Logger, with ...func(*webhook.Config)) (*webhook.Sender, error) {
+	logger = logger.With("part", "webhook", "webhook", h.Name)
+	w, err := c.endpoint(h, logger)
+	if err != nil {
+		return nil, err
 	}
-	return out, errors.Join(errs...)
+	w.Host, w.Pulse = mc.Host, noPulse
+	w.Dialer = &webhook.Dialer{Lookups: []webhook.Lookup{lookupSystem, lookupWitnesses(mc.References, asker, c)}}
+	for _, add := range with {
+		add(&w)
+	}
+	return webhook.New(w, log, logger)
 }
 
-func (c *config) sender(h webhookConfig, log webhook.Log, mc monitor.Config, asker *resolver.Asker, logger *slog.Logger) (*webhook.Sender, error) {
-	logger = logger.With("part", "webhook", "webhook", h.Name)
-	w := webhook.Config{Name: h.Name, Types: h.Events, HTTP: h.HTTP.HTTPClientConfig, Version: version()}
+// endpoint reads what a webhook goes by, but for its Dialer.
+func (c *config) endpoint(h webhookConfig, logger *slog.Logger) (webhook.Config, error) {
+	w := webhook.Config{Name: h.Name, Format: h.Format, Labels: c.ExternalLabels, Types: h.Events, HTTP: h.HTTP.HTTPClientConfig, Version: version()}
+	w.Heartbeat = time.Duration(h.Heartbeat)
 	if !h.HTTP.set {
 		w.HTTP = promconfig.DefaultHTTPClientConfig
 	}
@@ -233,15 +246,12 @@ func (c *config) sender(h webhookConfig, log webhook.Log, mc monitor.Config, ask
 	}
 	var err error
 	if w.URL, err = webhook.ReadURLFile(c.beside(h.URLFile), logger); err != nil {
-		return nil, err
+		return w, err
 	}
 	if h.SecretFile != "" {
-		if w.Secret, err = webhook.ReadSecretFile(c.beside(h.SecretFile), logger); err != nil {
-			return nil, err
-		}
+		w.Secret, err = webhook.ReadSecretFile(c.beside(h.SecretFile), logger)
 	}
-	w.Dialer = &webhook.Dialer{Lookups: []webhook.Lookup{lookupSystem, lookupWitnesses(mc.References, asker, c)}}
-	return webhook.New(w, log, logger)
+	return w, err
 }
 
 // lookupSystem asks as every other program here does.
@@ -251,7 +261,7 @@ func lookupSystem(ctx context.Context, host string) ([]netip.Addr, error) {
 
 // lookupWitnesses asks the configured witnesses: what this host is told may be
 // a lie, and it is just then that a webhook must get through.
-func lookupWitnesses(refs []monitor.Resolver, asker *resolver.Asker, c *config) webhook.Lookup {
+func lookupWitnesses(refs []monitor.Resolver, asker monitor.Asker, c *config) webhook.Lookup {
 	return func(ctx context.Context, host string) ([]netip.Addr, error) {
 		name, err := monitor.ParseName(host)
 		if err != nil {

@@ -164,7 +164,10 @@ func resolversIn(ss []monitor.Sample) []*asked {
 		for _, o := range s.Answers {
 			a := by[o.Endpoint()]
 			if a == nil {
-				a = &asked{Resolver: o.Resolver, Server: o.Server.String(), Operator: o.Operator, Role: o.Role, Transport: o.Transport}
+				a = &asked{Resolver: o.Resolver, Operator: o.Operator, Role: o.Role, Transport: o.Transport}
+				if o.Server.IsValid() { // not of the C library, which has no address
+					a.Server = o.Server.String()
+				}
 				by[o.Endpoint()] = a
 				list = append(list, a)
 			}

@@ -27,12 +27,17 @@ type ear struct {
 	names    []string
 	err      error // why nothing is heard
 	log      *slog.Logger
+
+	// Around a reload two of them are told of the same frames.
+	opened time.Time   // before the first source was
+	before time.Time   // how far the one before has heard; zero for none
+	heard  []time.Time // how far each source was heard, once run has ended
 }
 
 // newEar begins to listen where the configuration says so. Without the
 // privilege the daemon goes on without: it says so in the log and in status.
 func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
-	e := &ear{log: log}
+	e := &ear{log: log, opened: time.Now()}
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
@@ -62,9 +67,10 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
 	defer context.AfterFunc(ctx, func() { e.close() })()
 	var g errgroup.Group
+	e.heard = make([]time.Time, len(e.sources))
 	for i := range e.sources {
 		g.Go(func() error {
-			err := e.listen(e.sources[i], e.matchers[i], offer)
+			err := e.listen(i, offer)
 			if err != nil {
 				e.close() // one that fails ends all: half of an ear is no ear
 			}
@@ -77,16 +83,21 @@ func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
 	return g.Wait()
 }
 
-func (e *ear) listen(src capture.Source, m *capture.Matcher, offer func(monitor.Sample) bool) error {
+func (e *ear) listen(i int, offer func(monitor.Sample) bool) error {
 	for {
-		f, err := src.Next()
+		f, err := e.sources[i].Next()
 		if errors.Is(err, capture.ErrStopped) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if s, ok := m.Take(f); ok {
+		e.heard[i] = f.At
+		// From when it was opened on, so that a clock that was set makes nobody deaf.
+		if !f.At.Before(e.opened) && !f.At.After(e.before) {
+			continue
+		}
+		if s, ok := e.matchers[i].Take(f); ok {
 			offer(s) // what finds no room is counted there
 		}
 	}

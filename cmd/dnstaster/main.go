@@ -139,7 +139,8 @@ since when, from whom, what is exposed, and what to do.`,
 	})
 	root.AddCommand(
 		runCommand(), demoCommand(), checkCommand(), replayCommand(), verifyCommand(), statusCommand(), alertsCommand(),
-		historyCommand(), eventsCommand(), explainCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
+		historyCommand(), eventsCommand(), explainCommand(), planCommand(), drillCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
+		manCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()

@@ -2,24 +2,18 @@ package main
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/dnstaster/dnstaster/storage"
-	"github.com/dnstaster/dnstaster/webhook"
 )
 
 // partsCollector shows the counters of the parts beside the monitor.
-type partsCollector struct {
-	store   *storage.DB
-	senders []*webhook.Sender
-	senses  *senses
-	ear     *ear
-}
+type partsCollector struct{ d *daemon }
 
 func partDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("dnstaster_"+name, help, labels, nil)
 }
 
 var (
+	descConfigGood   = partDesc("config_last_reload_successful", "Whether the configuration was taken when it was last read.")
+	descConfigTime   = partDesc("config_last_reload_success_timestamp_seconds", "When the configuration in use was read, in seconds since 1970.")
 	descStoreBytes   = partDesc("store_size_bytes", "Size of the store's file.")
 	descStoreUsed    = partDesc("store_used_bytes", "Bytes of it that hold something.")
 	descCommits      = partDesc("store_commits_total", "Commits that are on disk.")
@@ -34,6 +28,7 @@ var (
 	descPending      = partDesc("webhook_pending", "Events after the endpoint's cursor.", "webhook")
 	descDisabled     = partDesc("webhook_disabled", "1 where the endpoint said 410 Gone.", "webhook")
 	descHookSuccess  = partDesc("webhook_last_success_timestamp_seconds", "When the endpoint last took an event, in seconds since 1970.", "webhook")
+	descBeats        = partDesc("webhook_heartbeats_total", "Heartbeats that the endpoint took.", "webhook")
 	descIgnored      = partDesc("resolver_ignored_total", "Messages on our sockets that answer no query of ours.", "resolver", "address", "transport")
 	descLateAnswers  = partDesc("resolver_late_total", "Further answers to one query, other than the first.", "resolver", "address", "transport")
 	descConnections  = partDesc("resolver_connections_total", "TCP and TLS connections made.", "resolver", "address", "transport")
@@ -58,7 +53,14 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	st := p.store.Stats()
+	loaded, parts, senses := p.d.loaded.Load(), p.d.parts.Load(), p.d.senses.current()
+	good := 0.0
+	if loaded.good {
+		good = 1
+	}
+	gauge(descConfigGood, good)
+	gauge(descConfigTime, float64(loaded.Loaded.UnixMilli())/1000)
+	st := p.d.store.Stats()
 	gauge(descStoreBytes, float64(st.FileBytes))
 	gauge(descStoreUsed, float64(st.UsedBytes))
 	counter(descCommits, st.Commits)
@@ -69,7 +71,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(descSetAside, st.SetAsides)
 	counter(descEvents, st.LastEvent)
-	for _, s := range p.senders {
+	for _, s := range parts.desks {
 		st := s.Stats()
 		counter(descDelivered, st.Delivered, st.Endpoint)
 		for r, n := range st.Failed {
@@ -77,6 +79,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		counter(descDead, st.Dead, st.Endpoint)
 		gauge(descPending, float64(st.Pending), st.Endpoint)
+		counter(descBeats, st.Heartbeats, st.Endpoint)
 		disabled := 0.0
 		if st.Disabled {
 			disabled = 1
@@ -86,13 +89,16 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 			gauge(descHookSuccess, float64(st.LastSuccess.UnixMilli())/1000, st.Endpoint)
 		}
 	}
-	for _, r := range p.senses.asker.Stats() {
-		labels := []string{r.Resolver, r.Server.String(), string(r.Transport)}
+	for _, r := range senses.asker.Stats() {
+		labels := []string{r.Resolver, "", string(r.Transport)}
+		if r.Server.IsValid() { // not for what has no address, the C library
+			labels[1] = r.Server.String()
+		}
 		counter(descIgnored, r.Ignored, labels...)
 		counter(descLateAnswers, r.Late, labels...)
 		counter(descConnections, r.Opened, labels...)
 	}
-	w := p.ear.status()
+	w := parts.ear.status()
 	gauge(descWireUp, float64(len(w.Interfaces)))
 	if len(w.Interfaces) > 0 {
 		counter(descWirePackets, w.Packets)
@@ -103,7 +109,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descWireBroken, w.Undecodable)
 		counter(descWireBlind, w.Blind)
 	}
-	for o, n := range p.senses.prover.Stats().Outcomes {
+	for o, n := range senses.prover.Stats().Outcomes {
 		counter(descHandshakes, n, string(o))
 	}
 }

@@ -49,9 +49,7 @@ Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configurati
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.config, "config", "", "configuration file, for what its watches expect")
-	f.StringVar(&o.format, "format", "text", "text or json")
-	f.StringVar(&o.output, "output", "", "write the report to a file instead of standard output")
-	f.StringVar(&o.failOn, "fail-on", "unknown", "exit 0 below this: never, poisoned, suspect or unknown")
+	reportFlags(cmd, &o.checkOptions)
 	f.StringSliceVar(&o.without, "without", nil, "rules that are left out")
 	jsonFlag(cmd, &asJSON)
 	return cmd
@@ -103,7 +101,9 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 	if cut {
 		r.Verdict = r.Verdict.Worse(monitor.Unknown)
 	}
-	if err := writeReport(cmd.OutOrStdout(), r, o.checkOptions, func(w io.Writer) error { return report.Replay(w, r, time.Since(began)) }); err != nil {
+	took := time.Since(began)
+	w := written{r, took, func(w io.Writer) error { return report.Replay(w, r, took) }, placeIn(r, files)}
+	if err := writeReport(cmd.OutOrStdout(), w, o.checkOptions); err != nil {
 		return err
 	}
 	return failOn(r, o.failOn)

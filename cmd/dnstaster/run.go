@@ -3,13 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/systemd"
@@ -22,32 +24,38 @@ func runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Run the daemon, as systemd does",
 		Long: `run watches the names of the configuration until it is told to stop. Without a
-configuration, or without watches in it, it is idle and says so.`,
+configuration, or without watches in it, it is idle and says so.
+
+SIGHUP has it read the configuration anew. One that cannot be used, or that
+changes what needs a restart (storage, control), is refused: the old one stays,
+and the log, status and the metrics say so.`,
 		Example: "  dnstaster run --config /etc/dnstaster/dnstaster.yaml",
 		Args:    cobra.NoArgs,
 	}
 	path := configFlag(cmd)
 	cmd.Flags().TextVar(&level, "log-level", &level, "debug, info, warn or error")
-	cmd.Flags().StringVar(&format, "log-format", "text", "text or json")
+	cmd.Flags().StringVar(&format, "log-format", logAuto, "auto (the journal under systemd, else text), journal, text or json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		opts := &slog.HandlerOptions{Level: &level}
-		var h slog.Handler = slog.NewTextHandler(cmd.ErrOrStderr(), opts)
-		switch format {
-		case "json":
-			h = slog.NewJSONHandler(cmd.ErrOrStderr(), opts)
-		case "text":
-		default:
-			return usage("--log-format: want text or json, not %q", format)
-		}
-		c, err := loadConfig(*path)
-		if errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
-			c, err = &config{}, nil
-			c.setDefaults()
-		}
+		h, err := logHandler(format, &level, cmd.ErrOrStderr())
 		if err != nil {
-			return configFailure(err)
+			return err
 		}
-		return serve(cmd.Context(), c, slog.New(h))
+		read := func() (*config, monitor.Config, error) {
+			c, err := loadConfig(*path)
+			if errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config") {
+				c, err = &config{}, nil
+				c.setDefaults()
+			}
+			if err != nil {
+				return nil, monitor.Config{}, configFailure(err)
+			}
+			mc, err := c.monitorConfig()
+			if err != nil {
+				return nil, mc, exit{exitConfig, err}
+			}
+			return c, mc, nil
+		}
+		return serve(cmd.Context(), *path, read, slog.New(h))
 	}
 	return cmd
 }
@@ -61,11 +69,15 @@ func configFailure(err error) error {
 	return exit{exitConfig, err}
 }
 
-// serve runs the daemon until ctx ends.
-func serve(ctx context.Context, c *config, log *slog.Logger) error {
-	mc, err := c.monitorConfig()
+// serve runs the daemon until ctx ends. path is where a configuration may be,
+// and read reads it.
+func serve(ctx context.Context, path string, read func() (*config, monitor.Config, error), log *slog.Logger) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	c, mc, err := read()
 	if err != nil {
-		return exit{exitConfig, err}
+		return err
 	}
 	s, err := newSenses(c, mc.Exempt, log)
 	if err != nil {
@@ -75,16 +87,21 @@ func serve(ctx context.Context, c *config, log *slog.Logger) error {
 	if err != nil {
 		return exit{exitConfig, err}
 	}
-	log.Info("started", "version", version(), "watches", len(mc.Watches), "references", len(mc.References), "webhooks", len(d.senders), "pid", os.Getpid())
+	log.Info("started", "version", version(), "watches", len(mc.Watches), "references", len(mc.References), "webhooks", len(c.Webhooks), "pid", os.Getpid())
 	if len(mc.Watches) == 0 {
-		log.Warn("idle: the configuration watches nothing", "config", orNone(c.path))
-	}
-	if err := systemd.Ready(fmt.Sprintf("watching %d names", len(mc.Watches))); err != nil {
-		log.Warn("systemd is not told that we are ready", "err", err)
+		log.Warn("idle: the configuration watches nothing", "config", orNone(c.path), "cure", "watches in "+path)
 	}
 	began := time.Now()
-	err = d.run(ctx)
-	systemd.Stopping()
+	told := context.AfterFunc(ctx, systemd.Stopping)
+	k := &keeper{daemon: d, path: path, ready: make(chan struct{}), log: log}
+	g, working := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.run(working) })
+	g.Go(func() error { return k.watch(working) })
+	g.Go(func() error { return k.obey(working, hup, read) })
+	err = g.Wait()
+	if told() {
+		systemd.Stopping() // nobody asked for it
+	}
 	err = errors.Join(err, d.close())
 	log.Info("stopped", "after", time.Since(began).Round(time.Second), "err", err)
 	return err
@@ -101,20 +118,20 @@ func orNone(path string) string {
 // of the daemon beside it.
 type backend struct {
 	*monitor.Monitor
-	d      *daemon
-	config monitor.ConfigStatus
+	d *daemon
 }
 
 // Status adds to the monitor's own what only the whole daemon knows.
 func (b *backend) Status(ctx context.Context) (monitor.Status, error) {
 	s, err := b.Monitor.Status(ctx)
-	s.Version, s.Config, s.Wire = version(), b.config, b.d.ear.status()
+	parts := b.d.parts.Load()
+	s.Version, s.Config, s.Wire = version(), b.d.loaded.Load().ConfigStatus, parts.ear.status()
 	st := b.d.store.Stats()
 	s.Store = monitor.StoreStatus{Bytes: st.FileBytes, Events: st.Events, LastCommit: st.LastCommit, SetAside: st.SetAside}
-	for _, w := range b.d.senders {
+	for _, w := range parts.desks {
 		st := w.Stats()
 		ws := monitor.WebhookStatus{
-			Name: st.Endpoint, Delivered: st.Delivered, Pending: st.Pending, Dead: st.Dead, Disabled: st.Disabled, LastSuccess: st.LastSuccess,
+			Name: st.Endpoint, Delivered: st.Delivered, Pending: st.Pending, Dead: st.Dead, Cursor: st.Cursor, Disabled: st.Disabled, LastSuccess: st.LastSuccess,
 		}
 		if st.LastFailure.After(st.LastSuccess) {
 			ws.Error = st.LastError

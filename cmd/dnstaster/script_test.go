@@ -271,6 +271,18 @@ func startDaemon(path string, own *demoResolver) (stop func() error, err error) 
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- d.run(ctx) }()
+	// An endpoint without a cursor begins at the end of the log, wherever that is
+	// when it comes to it: nothing may happen before.
+	limit, done := context.WithTimeout(ctx, awaitLimit)
+	defer done()
+	for _, k := range d.parts.Load().desks {
+		for known := false; !known; {
+			if _, known, err = d.store.Cursor(limit, k.Stats().Endpoint); err != nil || !known && !sleep(limit, time.Millisecond) {
+				cancel()
+				return nil, errors.Join(err, limit.Err(), <-ran, d.close())
+			}
+		}
+	}
 	return func() error {
 		cancel()
 		return errors.Join(<-ran, d.close())
