@@ -69,7 +69,7 @@ func (m *Monitor) failing(r Resolver) bool {
 }
 
 func (m *Monitor) resolverStatus() []ResolverStatus {
-	var rs []ResolverStatus
+	rs := []ResolverStatus{}
 	for _, p := range m.peers {
 		rs = append(rs, p.ResolverStatus)
 	}

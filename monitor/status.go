@@ -122,6 +122,9 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 			Verdicts: map[Verdict]int{}, Watches: []WatchStatus{}, Alerts: []AlertLine{},
 			Resolvers: m.resolverStatus(), Health: m.healthStatus(), Counts: m.counts, Webhooks: []WebhookStatus{},
 		}
+		if s.Labels == nil {
+			s.Labels = map[string]string{}
+		}
 		s.Counts.Transitions = maps.Clone(m.counts.Transitions)
 		s.Counts.Dropped = m.dropped.Load()
 		for _, w := range m.order {

@@ -68,8 +68,6 @@ func wouldChange(k Kind, observed []string, name string) string {
 		return fmt.Sprintf("a valid certificate for %s at %s: then both answers were right, and the query was doubled on its way", name, at)
 	case AuthorityHijack:
 		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
-	case ResolverCache:
-		return fmt.Sprintf("a valid certificate for %s at %s, the zone's own servers giving it, or your pin on it", name, at)
 	}
 	return fmt.Sprintf("a valid certificate for %s at %s, or your pin on it", name, at)
 }

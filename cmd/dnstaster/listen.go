@@ -70,7 +70,7 @@ func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
 	e.heard = make([]time.Time, len(e.sources))
 	for i := range e.sources {
 		g.Go(func() error {
-			err := e.listen(i, offer)
+			err := e.listen(i, e.sources[i], offer)
 			if err != nil {
 				e.close() // one that fails ends all: half of an ear is no ear
 			}
@@ -83,9 +83,9 @@ func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
 	return g.Wait()
 }
 
-func (e *ear) listen(i int, offer func(monitor.Sample) bool) error {
+func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool) error {
 	for {
-		f, err := e.sources[i].Next()
+		f, err := src.Next()
 		if errors.Is(err, capture.ErrStopped) {
 			return nil
 		}
@@ -115,7 +115,7 @@ func (e *ear) close() error {
 func (e *ear) listens() bool { return len(e.sources) > 0 }
 
 func (e *ear) status() monitor.WireStatus {
-	s := monitor.WireStatus{Interfaces: e.names}
+	s := monitor.WireStatus{Interfaces: append([]string{}, e.names...)}
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}
