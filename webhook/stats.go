@@ -22,7 +22,7 @@ type Stats struct {
 	Cursor      uint64              `json:"cursor"`  // sequence number of the last event that is done with
 	Pending     uint64              `json:"pending"` // events after the cursor, wanted or not
 	Disabled    bool                `json:"disabled"`
-	Heartbeats  uint64              `json:"heartbeats"` // that the endpoint took
+	Heartbeats  uint64              `json:"heartbeats,omitempty"` // that the endpoint took
 	LastSuccess time.Time           `json:"last_success,omitzero"`
 	LastFailure time.Time           `json:"last_failure,omitzero"`
 	LastError   string              `json:"last_error,omitempty"` // of LastFailure; fit to be shown

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dnstaster/dnstaster/monitor"
-	"github.com/dnstaster/dnstaster/webhook"
 )
 
 // reloadable are the keys of the configuration that a reload may change. What
@@ -40,21 +38,6 @@ type parts struct {
 	ear    *ear
 	hear   *post
 	desks  []*desk
-}
-
-// desk is a sender, and what it was made from.
-type desk struct {
-	*webhook.Sender
-	gate *gate
-	from deskConfig
-	post *post
-}
-
-// deskConfig is all that a sender goes by.
-type deskConfig struct {
-	webhook    webhook.Config // without its Dialer
-	references []monitor.Resolver
-	private    []domain
 }
 
 // post is where a part works until it is told to stop.
@@ -152,30 +135,6 @@ func (d *daemon) attend(e *ear) {
 	d.senses.current().second.Store(take)
 }
 
-// newDesks makes a desk for each webhook, or goes on with the one that is there.
-func (d *daemon) newDesks(c *config, mc monitor.Config, old []*desk) ([]*desk, error) {
-	var desks []*desk
-	var errs []error
-	for _, h := range c.Webhooks {
-		w, err := c.endpoint(h, d.log.With("part", "webhook", "webhook", h.Name))
-		from := deskConfig{w, mc.References, c.PrivateZones}
-		if i := slices.IndexFunc(old, func(k *desk) bool { return reflect.DeepEqual(k.from, from) }); err == nil && i >= 0 {
-			desks = append(desks, old[i])
-			continue
-		}
-		k := &desk{gate: &gate{Log: d.store}, from: from}
-		if err == nil {
-			k.Sender, err = c.sender(h, k.gate, mc, d.senses, d.log, d.live)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("webhook %s: %w", h.Name, err))
-			continue
-		}
-		desks = append(desks, k)
-	}
-	return desks, errors.Join(errs...)
-}
-
 // takeOver makes what the new configuration needs, and only when all of it is
 // there puts it in the place of what was.
 func (d *daemon) takeOver(ctx context.Context, g *errgroup.Group, c *config, mc monitor.Config) (err error) {
@@ -221,27 +180,6 @@ func (d *daemon) takeOver(ctx context.Context, g *errgroup.Group, c *config, mc 
 	d.changeDesks(ctx, g, old.desks, next.desks)
 	d.parts.Store(next)
 	return nil
-}
-
-// changeDesks stops the senders that go, all at once, and then starts those
-// that come: never are there two at one cursor.
-func (d *daemon) changeDesks(ctx context.Context, g *errgroup.Group, old, next []*desk) {
-	leave := func(k *desk) bool { return !slices.Contains(next, k) }
-	for _, k := range old {
-		if leave(k) {
-			k.gate.close(sendGrace)
-		}
-	}
-	for _, k := range old {
-		if leave(k) {
-			<-k.post.done
-		}
-	}
-	for _, k := range next {
-		if k.post == nil {
-			d.send(ctx, g, k)
-		}
-	}
 }
 
 // changeSenses puts others in the place of the senses where the configuration
