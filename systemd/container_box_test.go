@@ -230,7 +230,7 @@ func (b *box) scrape(t *testing.T, name string) []string {
 	t.Helper()
 	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", "/proc/"+b.leader+"/root/run/dnstaster/dnstaster.sock")
+		return d.DialContext(ctx, "unix", filepath.Join("/proc", b.leader, "root", "run/dnstaster/dnstaster.sock"))
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

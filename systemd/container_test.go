@@ -57,8 +57,8 @@ func install(t *testing.T, b *box) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.write(t, "/root/dnstaster.deb", string(text), 0o644)
-	b.run(t, "dpkg", "-i", "/root/dnstaster.deb")
+	b.write(t, "/var/tmp/dnstaster.deb", string(text), 0o644)
+	b.run(t, "dpkg", "-i", "/var/tmp/dnstaster.deb")
 	b.want(t, "ActiveState", "active")
 	b.want(t, "UnitFileState", "enabled")
 	b.awaitStatus(t, "idle: nothing is watched, put watches into "+configPath)
@@ -212,13 +212,13 @@ func remove(t *testing.T, b *box) {
 	if b.there("/usr/bin/dnstaster") || b.there("/run/dnstaster/dnstaster.sock") {
 		t.Error("the program or its socket is left")
 	}
-	b.run(t, "dpkg", "-i", "/root/dnstaster.deb")
+	b.run(t, "dpkg", "-i", "/var/tmp/dnstaster.deb")
 	b.want(t, "ActiveState", "active")
 	b.want(t, "UnitFileState", "enabled")
 	b.awaitStatus(t, "watching 1 name: ")
 	// Nor does an upgrade enable or start what somebody switched off.
 	b.run(t, "systemctl", "disable", "--now", "dnstaster")
-	b.run(t, "dpkg", "-i", "/root/dnstaster.deb")
+	b.run(t, "dpkg", "-i", "/var/tmp/dnstaster.deb")
 	b.want(t, "UnitFileState", "disabled")
 	b.run(t, "systemctl", "enable", "--now", "dnstaster")
 }

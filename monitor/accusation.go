@@ -1,0 +1,30 @@
+package monitor
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Accusation is what the findings against one voice come to.
+type Accusation struct {
+	Local       bool   // the voice is on this host's own path
+	Group       string // whose it is, where it is not
+	Kind        Kind
+	Attribution Attribution
+	Confidence  Confidence
+	Content     bool   // what it says is held to be false, not merely odd
+	Pinned      bool   // it breaks a pin
+	Score       int    // decibans
+	Resolver    string // label of the accused endpoint
+	Observed    []netip.Addr
+	Findings    []Finding
+	First, Last time.Time // when it was said, in this case
+	TTL         uint32    // the longest, in seconds, that caches may keep it
+	Count       int       // observations of it
+	Leak        Leak
+	Pending     bool // more of the same would raise it
+	Harmless    bool // forged, but the answer that was accepted is good
+	Settled     bool // every address in question had its chance to prove itself
+
+	Transactions []Transaction // on the wire that show it, oldest first
+}

@@ -1,0 +1,146 @@
+package monitor
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// explain writes down the reasons, what speaks against, and what would change
+// the judgement.
+func (v *view) explain(r *Ruling) {
+	r.Reasons, r.Against, r.Expected = []Reason{}, []string{}, v.expected()
+	for _, a := range r.Accusations {
+		if !a.Local {
+			continue
+		}
+		r.Reasons = reasons(a.Findings)
+	}
+	switch r.Verdict {
+	case Clean:
+		r.Proof = v.proofOf()
+	case Suspicious, Poisoned:
+		r.Against = v.against()
+		r.WouldChange = wouldChange(r.Kind, r.Observed, strings.TrimSuffix(v.Question.Name, "."))
+	case Unknown:
+		r.WouldChange = r.Cure
+		// That an address is not known says little; what was tried says more.
+		if facts := v.unknownFacts(); len(facts) > 0 && !slices.ContainsFunc(r.Reasons, func(r Reason) bool { return r.Weight > 0 }) {
+			r.Reasons = facts
+		}
+	}
+}
+
+// reasons turns findings into reasons, the heaviest first, each fact once.
+func reasons(fs []Finding) []Reason {
+	rs := []Reason{}
+	for _, f := range fs {
+		r := Reason{f.Rule, f.Fact, f.Weight}
+		if !slices.Contains(rs, r) {
+			rs = append(rs, r)
+		}
+	}
+	slices.SortStableFunc(rs, func(a, b Reason) int { return cmp.Compare(b.Weight, a.Weight) })
+	return rs
+}
+
+// expected gives the addresses held to be right: proven ones, else what
+// witnesses give.
+func (v *view) expected() []string {
+	var best []netip.Addr
+	for _, want := range []Class{Verified, Historical, Witnessed} {
+		for a := range v.given {
+			if c, _ := v.class(a); c == want {
+				best = append(best, a)
+			}
+		}
+		if b := v.answered(); b != nil && len(best) == 0 {
+			for a := range b.Addresses {
+				if c, _ := v.class(a); c == want {
+					best = append(best, a)
+				}
+			}
+		}
+		if len(best) > 0 {
+			break
+		}
+	}
+	slices.SortFunc(best, netip.Addr.Compare)
+	ss := []string{}
+	for _, a := range best[:min(len(best), 8)] {
+		ss = append(ss, a.String())
+	}
+	return ss
+}
+
+// proofOf says in a few words why a name is clean.
+func (v *view) proofOf() string {
+	n := map[Class]int{}
+	why := ""
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			c, w := v.class(a)
+			n[c]++
+			if why == "" || c == Verified {
+				why = w
+			}
+		}
+	}
+	total := n[Verified] + n[Historical] + n[Witnessed] + n[Authoritative]
+	switch {
+	case total == 0 && v.Question.Type.Address():
+		return "no such record, as witnesses say too"
+	case total == 0:
+		return "as a quorum of witnesses says"
+	case n[Verified] == total && len(v.groups) == 0 && !v.Watch.Pinned():
+		return "certificate, no witness: " + why
+	case n[Verified] == total:
+		return why
+	}
+	return why + " (without a certificate)"
+}
+
+// against lists what speaks against the suspicion.
+func (v *view) against() []string {
+	as := []string{}
+	for _, o := range v.subjects() {
+		for _, a := range o.addrs {
+			if c, why := v.class(a); c == Strange && strings.HasPrefix(why, "certificate right") {
+				as = append(as, a.String()+": "+why)
+			} else if c == Kin {
+				as = append(as, a.String()+" is "+why)
+			}
+		}
+		if v.stands(o) == suspicious && v.shared(o) {
+			as = append(as, "witnesses of other operators give the same")
+		}
+	}
+	if len(v.groups) == 0 {
+		as = append(as, "no witness could be heard")
+	}
+	slices.Sort(as)
+	return slices.Compact(as)
+}
+
+// unknownFacts says what is missing.
+func (v *view) unknownFacts() []Reason {
+	var rs []Reason
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			if c, why := v.class(a); !c.Good() {
+				fact := fmt.Sprintf("%s at %s: %s", a, o.Label(), why)
+				if ps := v.proofs[a]; len(ps) > 0 && ps[len(ps)-1].Outcome != OutcomeOK {
+					fact += ", and it " + ps[len(ps)-1].Outcome.Phrase()
+				}
+				rs = append(rs, Reason{Rule: "div.addr_unknown", Fact: fact})
+			}
+		}
+		if s := v.stands(o); s == unwitnessed || s == denied {
+			_, give := v.denials()
+			rs = append(rs, Reason{Rule: "div.denial", Fact: fmt.Sprintf("%s denies the record; of %d witnesses heard, %d give it", o.Label(), len(v.groups), give)})
+		}
+	}
+	return rs
+}

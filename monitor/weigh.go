@@ -1,0 +1,215 @@
+package monitor
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// accuse gathers the findings by the voice they are held against, and weighs
+// each heap. The one against this host's own path comes first.
+func (v *view) accuse(fs []Finding) []Accusation {
+	heaps := map[string]*Accusation{}
+	for _, f := range fs {
+		key := f.Group
+		if f.Local {
+			key = "\x00"
+		}
+		a := heaps[key]
+		if a == nil {
+			a = &Accusation{Local: f.Local, Group: f.Group, Resolver: f.Resolver}
+			heaps[key] = a
+		}
+		a.Findings = append(a.Findings, f)
+		a.Pending = a.Pending || f.Pending
+		if f.Address.IsValid() && !slices.Contains(a.Observed, f.Address) {
+			a.Observed = append(a.Observed, f.Address)
+		}
+	}
+	var as []Accusation
+	for _, a := range heaps {
+		v.weigh(a)
+		v.measure(a)
+		as = append(as, *a)
+	}
+	if slices.ContainsFunc(as, func(a Accusation) bool { return a.Local && a.Kind == AuthorityHijack }) {
+		as = slices.DeleteFunc(as, func(a Accusation) bool { return !a.Local && a.Kind == AuthorityHijack }) // one thing, said once
+	}
+	slices.SortFunc(as, func(a, b Accusation) int {
+		if a.Local != b.Local {
+			if a.Local {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Group, b.Group)
+	})
+	return as
+}
+
+// score adds up findings: within a family the strongest counts in full and each
+// other rule adds little, since they look at the same lie.
+func score(fs []Finding) int {
+	best, rulesOf := map[byte]int{}, map[byte]map[string]bool{}
+	for _, f := range fs {
+		if f.Weight == 0 {
+			continue
+		}
+		fam := family(f.Rule)
+		best[fam] = max(best[fam], f.Weight)
+		if rulesOf[fam] == nil {
+			rulesOf[fam] = map[string]bool{}
+		}
+		rulesOf[fam][f.Rule] = true
+	}
+	sum := 0
+	for fam, w := range best {
+		sum += min(familyCaps[fam], w+min(10, 5*(len(rulesOf[fam])-1)))
+	}
+	return sum
+}
+
+// Thresholds of the score, in decibans.
+const (
+	suspectAt  = 20
+	probableAt = 60
+)
+
+// weigh decides kind, place and confidence of an accusation. Confidence is
+// confirmed only by a sufficient set: proof of content together with proof of
+// place, or a broken pin together with either. No sum of hints confirms.
+func (v *view) weigh(a *Accusation) {
+	a.Score = score(a.Findings)
+	has := func(rule string, weight int) bool {
+		return slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == rule && f.Weight >= weight })
+	}
+	mismatch, pin := has("id.tls_mismatch", proof), has("pin.violation", proof)
+	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
+	a.Pinned = pin
+	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform
+	witnesses := len(v.goodGroups(a.Group))
+
+	switch {
+	case mismatch && (split || uniform) && witnesses >= 2:
+		a.Confidence = Confirmed
+	case pin && (mismatch || uniform || split || has("ttl.over_envelope", strong) || v.pinBreakers() >= 2):
+		a.Confidence = Confirmed
+	case a.Score >= probableAt:
+		a.Confidence = Probable
+	case a.Score >= suspectAt:
+		a.Confidence = Suspected
+	}
+
+	if v.injected(a) {
+		return
+	}
+	lying := len(v.liars()) >= uniformGroups || split
+	special := has("div.special_purpose", medium)
+	switch {
+	case v.everybody(a):
+		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
+	case a.Local && lying:
+		a.Kind, a.Attribution = PathRewritten, AtPath
+	case special && !a.Content:
+		a.Kind, a.Attribution = Rebinding, AtResolver
+	default:
+		a.Kind, a.Attribution = ResolverCache, AtResolver
+		if a.Local && len(v.groups) == 0 {
+			a.Attribution = "" // nobody to compare with: resolver and path cannot be told apart
+		}
+		if a.Local && v.onlyHere() {
+			a.Attribution = AtHost
+		}
+	}
+	if a.Kind == PathRewritten && a.Resolver == "" || a.Local {
+		for _, o := range v.subjects() {
+			if o.Role == Local && v.stands(o) == suspicious {
+				a.Resolver = o.Label()
+				break
+			}
+		}
+	}
+}
+
+// onlyHere reports whether the false answer is what the C library makes of the
+// name, and no nameserver of this host gives it: the lie is in /etc/hosts, in a
+// cache or in a module on the way between.
+func (v *view) onlyHere() bool {
+	here, nameserver := false, false
+	for _, o := range v.subjects() {
+		switch {
+		case o.Role != Local:
+		case o.Transport == System:
+			here = here || v.stands(o) == suspicious
+		case v.stands(o) == suspicious:
+			return false
+		default:
+			nameserver = nameserver || v.stands(o) == good
+		}
+	}
+	return here && nameserver
+}
+
+// measure says since when, how often, and with what leak a lie was told.
+func (v *view) measure(a *Accusation) {
+	for _, o := range v.all {
+		if (o.Role == Local) != a.Local || !a.Local && o.Group() != a.Group || v.stands(o) != suspicious {
+			continue
+		}
+		if a.First.IsZero() {
+			a.First = o.At
+		}
+		a.Last, a.TTL, a.Count = o.At, max(a.TTL, o.TTL(v.Question)), a.Count+1
+	}
+	if a.Kind == PathInjection || a.Kind == AttackAttempt {
+		var first, last time.Time
+		a.Transactions, first, last = v.transactions(v.heard())
+		if a.First.IsZero() || first.Before(a.First) {
+			a.First = first
+		}
+		if last.After(a.Last) {
+			a.Last = last
+		}
+		a.Count = max(a.Count, len(v.heard()))
+	}
+	a.Leak = LeakUnchecked
+	switch {
+	case a.Harmless:
+		a.Leak = LeakNo
+	case !a.Local:
+		a.Leak = LeakNo // no application of this host asks there
+	case v.Watch.TLS.Off:
+		a.Leak = LeakIfHijacked
+	default:
+		for _, addr := range a.Observed {
+			for _, p := range v.proofs[addr] {
+				if p.Outcome == OutcomeOK {
+					a.Leak = LeakIfHijacked // a client that checks would be content
+				}
+			}
+		}
+	}
+}
+
+// pinBreakers counts voices that break a pin: the owner's declaration stands
+// against all of them, and so do they against it.
+func (v *view) pinBreakers() int {
+	groups := map[string]bool{}
+	for _, f := range pinViolation(v) {
+		if f.Weight >= proof {
+			groups[f.Group] = true
+		}
+	}
+	return len(groups)
+}
+
+// everybody reports whether what a is accused of saying is said by a quorum of
+// witnesses too: then it is the zone that says it.
+func (v *view) everybody(a *Accusation) bool {
+	for _, addr := range a.Observed {
+		if len(v.given[addr]) >= v.quorum() {
+			return true
+		}
+	}
+	return false
+}
