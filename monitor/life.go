@@ -174,10 +174,11 @@ func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
 }
 
 // outranks reports whether an accusation says more than the alert does so far.
-// An attempt says less than anything else: somebody is at it, but without effect.
+// An attempt says less than anything that is at least probable: somebody is at
+// it, but without effect.
 func outranks(a Accusation, old Alert) bool {
 	if attempt := a.Kind == AttackAttempt; old.Kind != "" && attempt != (old.Kind == AttackAttempt) {
-		return !attempt
+		return !attempt && a.Confidence >= Probable
 	}
 	return a.Confidence >= old.Confidence
 }

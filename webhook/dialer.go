@@ -174,11 +174,15 @@ func candidates(addrs, tried []netip.Addr) []netip.Addr {
 	return turns[:min(len(turns), maxAddresses)]
 }
 
+// shareMost is the longest that one step may take: a connection that needs more
+// than two tries of the kernel is better begun again, for an alert waits.
+const shareMost = 3500 * time.Millisecond
+
 // share gives one of steps equal shares of the time that ctx leaves.
 func share(ctx context.Context, steps int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(steps))
+	return context.WithTimeout(ctx, min(shareMost, time.Until(deadline)/time.Duration(steps)))
 }
