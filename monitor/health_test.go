@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -286,5 +288,36 @@ func TestHealthOfOneSilentAddress(t *testing.T) {
 		if n := len(w.proofs); n < 5 {
 			t.Errorf("it was asked %d times, which could have told nothing", n)
 		}
+	})
+}
+
+// TestHealthWithoutAnswer has every endpoint of every witness fail from the
+// start: none has credit to spend, each in its turn, and nothing is restored.
+func TestHealthWithoutAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		w.kill(everyDoT...)
+		for _, r := range c.References {
+			for i := range 4 {
+				other := r
+				other.Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, 9, 8, byte(i)}), r.Addr.Port())
+				c.References = append(c.References, other)
+			}
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(6 * time.Hour)
+			told := healthTold(w)
+			if len(told) != 1 || !strings.Contains(told[0], monitor.NoWitness) {
+				t.Errorf("told %q, want once that no witness answers", told)
+			}
+			s, err := m.Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range s.Resolvers {
+				if r.Role == monitor.Reference && r.OK {
+					t.Errorf("%s never answered and is ok", r.Resolver)
+				}
+			}
+		})
 	})
 }

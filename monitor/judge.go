@@ -112,6 +112,9 @@ func (v *view) toProve(r *Ruling) {
 			}
 		}
 	}
+	for _, a := range v.declared() {
+		candidates[a] = true
+	}
 	var sorted []netip.Addr
 	for a := range candidates {
 		if c, _ := v.class(a); c != ProvenBad && !(c == Special && !privateAddress(a)) {

@@ -55,7 +55,8 @@ func (m *Monitor) notePeer(o Observation) {
 	} else {
 		p.inARow, p.Error, p.LastOK, p.RTT = 0, "", o.At, o.RTT
 	}
-	p.OK = p.inARow < failingAfter
+	// A failure now and then is nothing; one that never answered has no credit.
+	p.OK = o.Error == "" || !p.LastOK.IsZero() && p.inARow < failingAfter
 }
 
 // retryAfter is when an endpoint that fails is worth another question, though
@@ -65,7 +66,7 @@ const retryAfter = time.Hour
 // failing reports whether r has not answered for some time.
 func (m *Monitor) failing(r Resolver) bool {
 	p := m.peers[From(r, time.Time{}).Endpoint()]
-	return p != nil && !p.OK && m.cfg.Now().Sub(p.failed) < retryAfter/time.Duration(max(1, m.cfg.Timing.Factor))
+	return p != nil && p.inARow >= failingAfter && m.cfg.Now().Sub(p.failed) < retryAfter/time.Duration(max(1, m.cfg.Timing.Factor))
 }
 
 func (m *Monitor) resolverStatus() []ResolverStatus {

@@ -46,8 +46,19 @@ func reasons(fs []Finding) []Reason {
 	return rs
 }
 
+// declared gives the single addresses that the owner says are right.
+func (v *view) declared() []netip.Addr {
+	var as []netip.Addr
+	for _, p := range v.Watch.Expect.Addresses {
+		if p.IsSingleIP() && p.Addr().Is4() == (v.Question.Type == TypeA) && v.Question.Type.Address() {
+			as = append(as, p.Addr())
+		}
+	}
+	return as
+}
+
 // expected gives the addresses held to be right: proven ones, else what
-// witnesses give.
+// witnesses give, else what the owner says.
 func (v *view) expected() []string {
 	var best []netip.Addr
 	for _, want := range []Class{Verified, Historical, Witnessed} {
@@ -66,6 +77,9 @@ func (v *view) expected() []string {
 		if len(best) > 0 {
 			break
 		}
+	}
+	if len(best) == 0 {
+		best = v.declared()
 	}
 	slices.SortFunc(best, netip.Addr.Compare)
 	ss := []string{}

@@ -107,13 +107,16 @@ func (p *printer) why(j monitor.Judgement) {
 	own, _ := split(j)
 	var last time.Time
 	for _, o := range own {
-		if o.Error == "" && o.At.After(last) {
+		silent := o.Transport == monitor.System && len(o.Records) == 0 // getent does not say why it found nothing
+		if o.Error == "" && !silent && o.At.After(last) {
 			last = o.At
 		}
 	}
 	switch {
 	case j.Verdict == monitor.Unknown && j.Cause == monitor.CauseStale && !last.IsZero():
 		p.field("why", 0, "the last answer of this host's path came at %s UTC", last.UTC().Format(time.DateTime))
+	case j.Verdict == monitor.Unknown && j.Cause == monitor.CauseStale && len(own) > 0:
+		p.field("why", 0, "no resolver of this host answered")
 	case j.Verdict != monitor.Suspicious && j.Verdict != monitor.Poisoned:
 	case last.IsZero():
 		p.field("why", 0, "from before: the latest round brought no answer")
