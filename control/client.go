@@ -164,7 +164,7 @@ func do[T any](c *Client, req *http.Request) (v T, err error) {
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: join the group of the socket (usermod -aG dnstaster USER) and log in again", c.socket)
+		return fmt.Errorf("%s: %w: join the group of the socket (usermod -aG dnstaster USER) and log in again", c.socket, fs.ErrPermission)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: %w: is it running? (systemctl status dnstaster, or dnstaster run)", c.socket, ErrNoDaemon)
 	case errors.Is(err, syscall.EAGAIN): // as many calls wait as the kernel lets wait

@@ -6,6 +6,9 @@
 set -eu
 here=$(dirname "$0")
 
+# docs lists what users read: pages, runbooks, schemas, alert rules, dashboard.
+docs() { (cd "$here/../docs" && find . -type f ! -name ledger.md ! -name '*_test.yml' | sed 's|^\./||' | sort); }
+
 if [ "$1" = --list ]; then
 	root=$2 prefix=$3
 	printf '%s\n' \
@@ -16,6 +19,7 @@ if [ "$1" = --list ]; then
 		"$root$prefix/share/zsh/vendor-completions/_dnstaster" \
 		"$root$prefix/share/fish/vendor_completions.d/dnstaster.fish" \
 		"$root$prefix/share/doc/dnstaster/examples/dnstaster.yaml"
+	docs | sed "s|^|$root$prefix/share/doc/dnstaster/|"
 	# Of man pages there is one for each command.
 	find "$root$prefix/share/man" -name 'dnstaster*.[15].gz' 2>/dev/null || true
 	exit
@@ -47,6 +51,10 @@ done
 
 "$tool" config init >"$tmp/example.yaml"
 install -D -m 0644 "$tmp/example.yaml" "$root$prefix/share/doc/dnstaster/examples/dnstaster.yaml"
+
+docs | while read -r page; do
+	install -D -m 0644 "$here/../docs/$page" "$root$prefix/share/doc/dnstaster/$page"
+done
 
 # What is there is somebody's work.
 install -d "$root/etc/dnstaster" "$root/etc/dnstaster/watches.d"

@@ -41,7 +41,7 @@ func checkCommand() *cobra.Command {
 answered address prove itself. Where that leaves a doubt it goes on until the doubt
 is settled or the time is up.
 
-Without a configuration it asks this host's resolvers and, over HTTPS, three public
+Where nothing is configured it asks this host's resolvers and, over HTTPS, three public
 operators, who thereby learn the names; --no-outside keeps them out.
 
 Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configuration.`,
@@ -121,11 +121,11 @@ func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, e
 	case errors.Is(err, fs.ErrNotExist) && !cmd.Flags().Changed("config"):
 		c = &config{}
 		c.setDefaults()
-		for _, n := range defaultWitnesses {
-			c.Resolvers = append(c.Resolvers, resolverConfig{Known: n})
-		}
+		c.askWitnesses()
 	case err != nil:
 		return nil, configFailure(err)
+	case !cmd.Flags().Changed("config") && len(c.Watches) == 0 && len(c.Resolvers) == 1 && c.Resolvers[0].Known == "system":
+		c.askWitnesses() // what a package leaves behind is no configuration yet
 	}
 	if o.noOutside {
 		c.Resolvers = []resolverConfig{{Known: "system"}}
@@ -153,6 +153,13 @@ func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, e
 	}
 	c.Watches = chosen
 	return c, nil
+}
+
+// askWitnesses adds those that are asked where nothing is configured.
+func (c *config) askWitnesses() {
+	for _, n := range defaultWitnesses {
+		c.Resolvers = append(c.Resolvers, resolverConfig{Known: n})
+	}
 }
 
 // whoIsAsked says who is asked, and who learns the names thereby.

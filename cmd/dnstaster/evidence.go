@@ -25,8 +25,8 @@ func evidenceCommand() *cobra.Command {
 	export := &cobra.Command{
 		Use:   "export ID",
 		Short: "Write the evidence of an alert into one archive",
-		Long: `export writes a tar.gz with the alert, the samples that it rests on (which
-dnstaster replay judges again), the resolvers that were asked, the packets that
+		Long: `export writes a tar.gz with the alert, the samples that it rests on (which,
+unpacked, dnstaster replay judges again), the resolvers that were asked, the packets that
 were captured as pcapng, and a manifest with the SHA-256 of each.
 
 It holds nothing but the transactions that the alert is about.`,

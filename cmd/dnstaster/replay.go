@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,6 +138,9 @@ func (p *player) play(ctx context.Context, name string, stdin io.Reader) error {
 	head, err := b.Peek(sniffed)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) && !capture.IsCapture(head) {
+		return fmt.Errorf("%s: packed, and no capture: if it is an evidence archive, unpack it (tar xzf) and replay its samples.jsonl", name)
 	}
 	if capture.IsCapture(head) {
 		err = p.capture(ctx, b)
