@@ -33,10 +33,23 @@ func (v *view) explain(r *Ruling) {
 	}
 }
 
+// saidBy reports whether g says all that f does: the same of the same address
+// and resolver, with as much weight; or that it breaks a pin, which is more than
+// that it is not known.
+func (f Finding) saidBy(g Finding) bool {
+	if f.Address != g.Address || f.Resolver != g.Resolver {
+		return false
+	}
+	return f.Rule == g.Rule && f.Weight <= g.Weight && f.Address.IsValid() || f.Rule == "div.addr_unknown" && g.Rule == "pin.violation"
+}
+
 // reasons turns findings into reasons, the heaviest first, each fact once.
 func reasons(fs []Finding) []Reason {
 	rs := []Reason{}
-	for _, f := range fs {
+	for i, f := range fs {
+		if slices.ContainsFunc(fs[:i], f.saidBy) || slices.ContainsFunc(fs[i+1:], func(g Finding) bool { return f.saidBy(g) && !g.saidBy(f) }) {
+			continue
+		}
 		r := Reason{f.Rule, f.Fact, f.Weight}
 		if !slices.Contains(rs, r) {
 			rs = append(rs, r)
