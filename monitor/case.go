@@ -129,14 +129,14 @@ func (v *view) answer(o Observation, at time.Time) *answer {
 // votes reports whether o is a witness's healthy statement. What a filtering
 // resolver denies is its policy, not the zone's content.
 func (v *view) votes(o *answer) bool {
-	if !o.Witness() {
+	if !o.Witness() && (!plain(o) || v.on("vote.plain_path")) {
 		return false
 	}
 	switch o.canon.Content {
 	case Data:
 		return true
 	case NoData, NXDomain:
-		return !o.Filtering
+		return !o.Filtering || !v.on("vote.filtering")
 	}
 	return false
 }
@@ -248,12 +248,12 @@ func (v *view) assess(o *answer) standing {
 func (v *view) standsDenial(o *answer) standing {
 	deny, give := v.denials()
 	switch {
-	case o.Witness() && deny >= give, deny >= v.quorum():
+	case (o.Witness() && deny >= give || deny >= v.quorum()) && v.on("clear.denial"):
 		return good
 	case give > 0:
 		return denied
 	}
-	if b := v.answered(); b != nil && b.Absent.Count > 0 && b.Absent.Last.After(b.Rounds.Last.Add(-time.Nanosecond)) {
+	if b := v.answered(); b != nil && b.Absent.Count > 0 && b.Absent.Last.After(b.Rounds.Last.Add(-time.Nanosecond)) && v.on("clear.denial_known") {
 		return good // the last quorum denied it as well
 	}
 	return unwitnessed
@@ -268,10 +268,10 @@ func (v *view) standsRecords(c Canon) standing {
 			n[o.Group()] = true
 		}
 	}
-	if len(n) >= v.quorum() {
+	if len(n) >= v.quorum() && v.on("clear.records") {
 		return good
 	}
-	if b := v.answered(); b != nil && b.Canon[c.key()] != nil {
+	if b := v.answered(); b != nil && b.Canon[c.key()] != nil && v.on("clear.records_known") {
 		return good
 	}
 	if len(v.groups) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,7 @@ type Config struct {
 
 	Timing Timing
 	Exempt []netip.Prefix // special-purpose blocks that are ordinary here
-	Off    []string       // rules that are switched off
+	Off    []string       // rules and clearing tests that are switched off
 
 	Host   string            // this host, in alerts
 	Labels map[string]string // put on every alert
@@ -45,6 +46,11 @@ type Config struct {
 
 	MaxAsks int // questions under way at once; 64 where it is 0
 	Now     func() time.Time
+
+	// Tap is given every sample just before it is judged, as NewReplay takes it:
+	// the first of a name carries the watch, and what history said then. It is
+	// called by the goroutine of Run, which waits for it; nil for nobody.
+	Tap func(Sample)
 }
 
 // check finds what keeps a Config from being used.
@@ -53,8 +59,8 @@ func (c *Config) check() error {
 		return errors.New("no resolver to ask")
 	}
 	for _, id := range c.Off {
-		if family(id) == 0 {
-			return fmt.Errorf("no rule %q", id)
+		if !IsRule(id) && !slices.Contains(clearings, id) {
+			return fmt.Errorf("no rule or clearing test %q", id)
 		}
 	}
 	names := map[string]bool{}

@@ -88,7 +88,11 @@ func (s Sample) accepted() (o Observation, ok bool) {
 // each other and cannot all be answers to the queries that were seen. It is
 // what the rule dup.conflict goes by, before anything is known of the name.
 func (s Sample) Conflict() bool {
-	_, ok := s.clash()
+	return s.conflict(nil)
+}
+
+func (s Sample) conflict(p *Policy) bool {
+	_, ok := s.clash(p)
 	return ok
 }
 
@@ -109,7 +113,7 @@ type clash struct {
 // (detection D1). But a forgery raced against a retransmitted query would hide
 // behind that; there, and where no query was seen at all or packets were lost,
 // two signs in the packets themselves decide.
-func (s Sample) clash() (clash, bool) {
+func (s Sample) clash(p *Policy) (clash, bool) {
 	if s.Via != Wire || len(s.Answers) < 2 {
 		return clash{}, false
 	}
@@ -120,7 +124,7 @@ func (s Sample) clash() (clash, bool) {
 	c := clash{sample: s, first: first}
 	for _, o := range s.Answers {
 		level := Compare(s.Question, first, o)
-		if !level.Contradicts() {
+		if near := level == Overlap || level == Near; !level.Contradicts() && (!near || p.on("clear.near")) {
 			continue
 		}
 		signs := compare(first, o, s.Queries)
@@ -131,7 +135,7 @@ func (s Sample) clash() (clash, bool) {
 	if c.level == Incomparable {
 		return clash{}, false
 	}
-	whole := len(s.Queries) > 0 && !slices.Contains(s.State, CaptureDegraded)
-	c.surplus = whole && len(s.Answers) > len(s.Queries)
+	lost := slices.Contains(s.State, CaptureDegraded) && p.on("clear.degraded")
+	c.surplus = len(s.Queries) > 0 && !lost && len(s.Answers) > len(s.Queries) || !p.on("clear.surplus")
 	return c, c.surplus || len(c.signs) >= 2
 }

@@ -38,14 +38,16 @@ func (c Class) Suspicious() bool { return c >= Strange }
 // is merely known: a pin, then a handshake, then history and witnesses.
 func (v *view) classify(a netip.Addr) (Class, string) {
 	if allowed, ok := v.Watch.Allows(a); ok {
-		if allowed {
+		if !allowed {
+			return ProvenBad, "outside expect.addresses"
+		}
+		if v.on("clear.addresses") {
 			return Verified, "pinned by expect.addresses"
 		}
-		return ProvenBad, "outside expect.addresses"
 	}
 	// Declared as right, whatever CA the inside of the network has; a pinned key
 	// is a stricter declaration.
-	if v.Watch.Expect.Private == PrivateAllow && privateAddress(a) && len(v.Watch.TLS.Pins) == 0 {
+	if v.allowedPrivate(a) && len(v.Watch.TLS.Pins) == 0 {
 		return Verified, "private, and expect.private allows it"
 	}
 	if c, why, ok := v.classifyProofs(a); ok {
@@ -54,11 +56,11 @@ func (v *view) classify(a netip.Addr) (Class, string) {
 	if c, why, ok := v.classifyHistory(a); ok {
 		return c, why
 	}
-	if n := len(v.given[a]); n >= v.quorum() && !v.doubted(a) && len(v.Watch.TLS.Pins) == 0 {
+	if n := len(v.given[a]); n >= v.quorum() && !v.doubted(a) && len(v.Watch.TLS.Pins) == 0 && v.on("clear.witnesses") {
 		return Witnessed, fmt.Sprintf("given by %d of %d witnesses", n, len(v.groups))
 	}
 	if what, ok := SpecialPurpose(a, v.Policy.Exempt); ok {
-		if privateAddress(a) && v.Watch.Expect.Private == PrivateAllow {
+		if v.allowedPrivate(a) {
 			return Verified, "private, and expect.private allows it"
 		}
 		return Special, what
@@ -69,6 +71,12 @@ func (v *view) classify(a netip.Addr) (Class, string) {
 	return Strange, "never seen"
 }
 
+// allowedPrivate reports whether a is private and the owner of the watch allows
+// that.
+func (v *view) allowedPrivate(a netip.Addr) bool {
+	return v.Watch.Expect.Private == PrivateAllow && privateAddress(a) && v.on("clear.private")
+}
+
 // classifyProofs judges by the handshakes of this case (detection CE-1).
 func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 	if v.Watch.TLS.Off {
@@ -77,14 +85,14 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 	pinned := len(v.Watch.TLS.Pins) > 0
 	for _, p := range slices.Backward(v.proofs[a]) {
 		switch {
-		case v.Watch.HasPin(p.SPKI):
+		case v.Watch.HasPin(p.SPKI) && v.on("clear.pin"):
 			return Verified, "serves the pinned key", true
 		case pinned && p.SPKI != "":
 			if v.spaced(v.keyed(a)) {
 				return ProvenBad, "serves a key that is not pinned", true
 			}
 			return Strange, "serves a key that is not pinned, once so far", true
-		case p.Outcome == OutcomeOK:
+		case p.Outcome == OutcomeOK && v.on("clear.certificate"):
 			if why, ok := v.trusts(a, p); ok {
 				return Verified, why, true
 			}
@@ -107,15 +115,18 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 // zone gets it during the hijack. So an older certificate, a key that was known
 // before, or one that good addresses serve as well, shows earlier control.
 func (v *view) trusts(a netip.Addr, p Evidence) (string, bool) {
-	if v.Base != nil && v.Base.Keys[p.SPKI] != nil {
+	if v.Base != nil && v.Base.Keys[p.SPKI] != nil && v.on("clear.key_known") {
 		return "certificate right, key known since " + v.Base.Keys[p.SPKI].First.UTC().Format(time.DateOnly), true
 	}
 	since, ok := v.first[a]
 	if !ok {
 		since = p.At
 	}
-	if !p.NotBefore.IsZero() && since.Sub(p.NotBefore) >= certificateAge {
+	if !p.NotBefore.IsZero() && since.Sub(p.NotBefore) >= certificateAge && v.on("clear.certificate_age") {
 		return fmt.Sprintf("certificate right, %s old", days(p.At.Sub(p.NotBefore))), true
+	}
+	if !v.on("clear.key_shared") {
+		return "", false
 	}
 	groups := map[string]bool{}
 	for b, ps := range v.proofs {
@@ -152,9 +163,9 @@ func (v *view) classifyHistory(a netip.Addr) (Class, string, bool) {
 		return 0, "", false
 	case v.doubted(a) || len(v.Watch.TLS.Pins) > 0 && !v.Watch.HasPin(id.SPKI):
 		return 0, "", false // where a key is pinned, nothing less will do
-	case !id.Verified.IsZero() && v.at.Sub(id.Verified) < verifiedFor:
+	case !id.Verified.IsZero() && v.at.Sub(id.Verified) < verifiedFor && v.on("clear.verified"):
 		return Verified, "proven by " + id.By + " on " + id.Verified.UTC().Format(time.DateOnly), true
-	case v.isHistorical(a):
+	case v.isHistorical(a) && v.on("clear.history"):
 		return Historical, fmt.Sprintf("given by %d witnesses since %s", len(id.Groups), id.Witnessed.First.UTC().Format(time.DateOnly)), true
 	}
 	return 0, "", false
@@ -222,12 +233,18 @@ func (v *view) keyed(a netip.Addr) []time.Time {
 
 // spaced reports whether two of the times lie far enough apart to count as two.
 func (v *view) spaced(at []time.Time) bool {
+	if !v.on("clear.transient") {
+		return len(at) > 0
+	}
 	return len(at) >= 2 && at[len(at)-1].Sub(at[0]) >= v.Policy.Timing.Repeat
 }
 
 // controlled reports whether, close to p, another address proved the name: only
 // then does p's failure say anything.
 func (v *view) controlled(p Evidence) bool {
+	if !v.on("clear.control") {
+		return true
+	}
 	for b, ps := range v.proofs {
 		if b == p.Address {
 			continue
@@ -244,7 +261,7 @@ func (v *view) controlled(p Evidence) bool {
 // kin looks for a good address of history in the same /24 or /48.
 func (v *view) kin(a netip.Addr) (netip.Addr, bool) {
 	b := v.answered()
-	if b == nil {
+	if b == nil || !v.on("clear.kin") {
 		return netip.Addr{}, false
 	}
 	bits := 24

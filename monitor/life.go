@@ -88,7 +88,7 @@ func groupKey(a Accusation, name string) string {
 // mayOpen decides whether an accusation becomes an alert. A confirmed one does
 // at once, others when the plan to confirm them has run its course: what is
 // only odd stays a verdict that status shows, and calls nobody.
-func mayOpen(a Accusation, concluded bool) (Transition, bool) {
+func (p *Policy) mayOpen(a Accusation, concluded bool) (Transition, bool) {
 	switch {
 	case a.Kind == AttackAttempt || a.Kind == PathInjection && a.Confidence < Confirmed:
 		// Two answers to one query are a fact. It waits only for what tells which
@@ -103,7 +103,7 @@ func mayOpen(a Accusation, concluded bool) (Transition, bool) {
 		return FirstSeen, true
 	case !concluded:
 		return NotYetProven, false
-	case a.Kind == Rebinding && !slices.ContainsFunc(a.Observed, func(a netip.Addr) bool { return !sink(a) }):
+	case a.Kind == Rebinding && !slices.ContainsFunc(a.Observed, func(a netip.Addr) bool { return !sink(a) }) && p.on("clear.sink"):
 		return NothingToClaim, false // blocked by a policy, most likely (detection CE-7): unknown, and calls nobody
 	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding):
 		return FirstSeen, true

@@ -98,5 +98,5 @@ const (
 type Policy struct {
 	Timing Timing
 	Exempt []netip.Prefix  // special-purpose blocks that are ordinary here
-	Off    map[string]bool // rules that are switched off; for drills and tests of the tests
+	Off    map[string]bool // rules and clearing tests that are switched off; for drills and tests of the tests
 }

@@ -89,7 +89,7 @@ func (q *question) next(r Ruling) (Verdict, Cause) {
 // borrow lets the other address type of a name speak for one that has no record
 // here: where there is no address, no key is sent.
 func (m *Monitor) borrow(q *question, r *Ruling) {
-	if !r.Absent || !q.q.Type.Address() {
+	if !r.Absent || !q.q.Type.Address() || !m.policy.on("clear.other_type") {
 		return
 	}
 	for _, other := range q.subject.questions {
@@ -135,7 +135,7 @@ func (m *Monitor) raise(q *question, r Ruling) {
 		key := alertKey(q.q.Name, a)
 		l := m.alerts[key]
 		if l == nil || l.alert.State == Resolved && r.At.Sub(*l.alert.ResolvedAt) > m.cfg.Timing.ReopenWithin {
-			why, ok := mayOpen(a, q.concluded)
+			why, ok := m.policy.mayOpen(a, q.concluded)
 			m.counts.Transitions[why]++
 			if a.Confidence == Unsuspected || !ok {
 				continue
@@ -144,7 +144,7 @@ func (m *Monitor) raise(q *question, r Ruling) {
 			m.alerts[key] = l
 		} else if a.Confidence == Unsuspected {
 			continue
-		} else if _, ok := mayOpen(a, q.concluded); l.alert.State == Resolved && !ok {
+		} else if _, ok := m.policy.mayOpen(a, q.concluded); l.alert.State == Resolved && !ok {
 			continue
 		}
 		t := l.see(a, r, m.cfg.Timing)

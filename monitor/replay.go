@@ -38,7 +38,7 @@ func (r *Replay) File(name string) {
 
 // Take judges a sample with all that came before it in its file.
 func (r *Replay) Take(s Sample) {
-	if s.Via == Wire && !s.Conflict() && len(s.Evidence) == 0 {
+	if s.Via == Wire && !s.conflict(r.policy) && len(s.Evidence) == 0 {
 		return // a lone answer cannot contradict itself, and nobody is asked
 	}
 	if s.Via == Wire {
@@ -95,7 +95,7 @@ func (r *Replay) question(s Sample) *question {
 // raise takes an accusation into its alert. Nothing more will be asked, so what
 // is left standing is an alert at once.
 func (r *Replay) raise(q *question, ruling Ruling, a Accusation) {
-	if _, ok := mayOpen(a, true); !ok || a.Confidence == Unsuspected {
+	if _, ok := r.policy.mayOpen(a, true); !ok || a.Confidence == Unsuspected {
 		return
 	}
 	key := alertKey(q.q.Name, a)

@@ -162,6 +162,7 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	if q.subject.base == nil {
 		q.subject.base = NewBaseline(q.q.Name, s.At)
 	}
+	m.tap(q.subject, s)
 	q.keep(s)
 	c := q.context(m.policy)
 	r := Judge(c)
@@ -189,6 +190,18 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 		return
 	}
 	m.advance(q, r)
+}
+
+// tap shows a sample to whoever records them.
+func (m *Monitor) tap(of *subject, s Sample) {
+	if m.cfg.Tap == nil {
+		return
+	}
+	if !of.tapped {
+		w, b := of.watch, of.base.copy()
+		s.Watch, s.Baseline, of.tapped = &w, &b, true
+	}
+	m.cfg.Tap(s)
 }
 
 // wants reports whether a ruling is a reason to open a case.

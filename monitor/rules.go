@@ -90,7 +90,7 @@ func family(id string) byte {
 func (v *view) find() []Finding {
 	var fs []Finding
 	for _, r := range rules {
-		if v.Policy.Off[r.id] {
+		if !v.on(r.id) {
 			continue
 		}
 		for _, f := range r.check(v) {

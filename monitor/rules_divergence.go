@@ -64,7 +64,7 @@ func minorityGroup(v *view) []Finding {
 		}
 		f := accused(o)
 		bad := v.dissents(o)
-		f.Pending = len(bad) < minorityHits || bad[len(bad)-1].At.Sub(v.firstDissent(o)) < v.Policy.Timing.Minority
+		f.Pending = (len(bad) < minorityHits || bad[len(bad)-1].At.Sub(v.firstDissent(o)) < v.Policy.Timing.Minority) && v.on("clear.lag")
 		if !f.Pending {
 			f.Weight = medium
 		}
@@ -84,7 +84,7 @@ func (v *view) goodGroups(but string) []string {
 		if !v.votes(o) || o.Group() == but {
 			continue
 		}
-		ok := v.stands(o) == good && (v.learnt() || v.best(o) == Verified)
+		ok := v.stands(o) == good && (v.learnt() || v.best(o) == Verified || !v.on("clear.learning"))
 		if was, seen := standing[o.Group()]; seen {
 			ok = ok && was
 		}
@@ -103,6 +103,9 @@ func (v *view) goodGroups(but string) []string {
 // shared reports whether a witness of another group gives a suspicious address
 // of o as well.
 func (v *view) shared(o *answer) bool {
+	if !v.on("clear.company") {
+		return false
+	}
 	for _, a := range o.addrs {
 		if c, _ := v.class(a); !c.Suspicious() {
 			continue
@@ -141,7 +144,7 @@ func specialPurpose(v *view) []Finding {
 			f.Address = a
 			f.Fact = fmt.Sprintf("%s at %s is %s, and the name is public", a, o.Label(), what)
 			switch {
-			case !v.public():
+			case !v.public() && v.on("clear.never_public"):
 				f.Fact = fmt.Sprintf("%s at %s is %s, as it was since first seen", a, o.Label(), what)
 			case sink(a):
 				f.Weight = medium

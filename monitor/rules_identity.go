@@ -98,7 +98,7 @@ func (v *view) triedControl(p Evidence) bool {
 func pinViolation(v *view) []Finding {
 	var fs []Finding
 	for _, o := range v.subjects() {
-		if o.Filtering {
+		if o.Filtering && v.on("clear.filtering") {
 			continue
 		}
 		for _, a := range o.addrs {

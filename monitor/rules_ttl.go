@@ -16,7 +16,7 @@ func ttlOverEnvelope(v *view) []Finding {
 	}
 	var fs []Finding
 	for _, o := range v.subjects() {
-		if v.stands(o) != suspicious || v.shared(o) {
+		if v.stands(o) != suspicious && v.on("clear.ttl_good") || v.shared(o) {
 			continue
 		}
 		if r := o.TTL(v.Question); r > env+2 {
@@ -46,7 +46,7 @@ func (v *view) envelope() (env uint32, ok bool) {
 	if b := v.answered(); b != nil {
 		rounds = b.Rounds.Count
 		for _, e := range b.TTLs {
-			if v.at.Sub(e.End) < envelopeFor {
+			if v.at.Sub(e.End) < envelopeFor && v.on("clear.ttl_history") {
 				env = max(env, e.TTL)
 			}
 		}

@@ -27,7 +27,7 @@ func (v *view) harken(s Sample) (accepted *answer, ok bool) {
 		return nil, false
 	}
 	accepted = v.answer(o, s.At)
-	if c, ok := s.clash(); ok {
+	if c, ok := s.clash(v.Policy); ok {
 		v.clashes = append(v.clashes, overheard{c, accepted, v.answer(c.other, s.At)})
 		// A transaction is written down again when more of it is seen.
 		if n := len(v.clashes); n > 1 {
@@ -46,7 +46,7 @@ func (v *view) harken(s Sample) (accepted *answer, ok bool) {
 // known to be right: a query that was doubled on its way is answered twice.
 func (v *view) heard() []overheard {
 	return slices.DeleteFunc(slices.Clone(v.clashes), func(c overheard) bool {
-		return v.stands(c.accepted) == good && v.stands(c.denied) == good
+		return v.stands(c.accepted) == good && v.stands(c.denied) == good && v.on("clear.both_good")
 	})
 }
 
@@ -115,7 +115,7 @@ func (v *view) ordinary(a netip.Addr) bool {
 }
 
 // special reports whether special-purpose addresses count as signs.
-func (v *view) special() bool { return !v.Policy.Off["div.special_purpose"] }
+func (v *view) special() bool { return v.on("div.special_purpose") }
 
 // say gives an answer with its time to live.
 func say(o *answer, q Question) string {

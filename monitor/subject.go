@@ -15,6 +15,7 @@ type subject struct {
 	witnessed time.Time // when witnesses were last asked in routine
 	nextWit   time.Time // when they are to be asked next
 	verifying int       // questions of a round for callers of Verify that are under way
+	tapped    bool      // Config.Tap has what history and the watch said
 	rota      int       // which of its appointments for a round is the one that counts
 	questions []*question
 }

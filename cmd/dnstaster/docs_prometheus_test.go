@@ -166,7 +166,7 @@ func checkRunbook(t *testing.T, where, url string) {
 func TestPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Skip("promtool is not installed (lab/lab.sh install): TestPrometheusRules checks what can be checked without it")
+		t.Skip("promtool is not installed (lab/install.sh): TestPrometheusRules checks what can be checked without it")
 	}
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		cmd := exec.CommandContext(t.Context(), promtool, args...)

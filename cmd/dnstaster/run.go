@@ -50,6 +50,9 @@ and the log, status and the metrics say so.`,
 				return nil, monitor.Config{}, configFailure(err)
 			}
 			mc, err := c.monitorConfig()
+			if err == nil {
+				err = impair(&mc)
+			}
 			if err != nil {
 				return nil, mc, exit{exitConfig, err}
 			}
