@@ -45,7 +45,7 @@ func newSenses(c *config, allow []netip.Prefix, log *slog.Logger) (*senses, erro
 		return nil, err
 	}
 	s := &senses{prover: evidence.New(evidence.Config{
-		ExtraRoots: extra, AllowPrefixes: allow,
+		ExtraRoots: extra, AllowPrefixes: allow, Minute: time.Minute / time.Duration(c.timing().Factor),
 	}, log.With("part", "evidence"))}
 	for _, cert := range extra {
 		s.extra = append(s.extra, cert.Raw)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// minute is the window that dials are counted in.
-const minute = time.Minute
+// defaultWindow is the time that dials are counted in.
+const defaultWindow = time.Minute
 
 // sweepInterval is how soon room is made again of targets gone idle.
 const sweepInterval = time.Second
@@ -22,6 +22,7 @@ const maxWindows = 8192
 type budget struct {
 	perAddress int
 	perPrefix  int
+	every      time.Duration
 
 	mu      sync.Mutex // guards what follows
 	windows map[netip.Prefix]window
@@ -32,8 +33,8 @@ type budget struct {
 // limit. Unlike a token bucket it holds for every minute, not just on average.
 type window []time.Time
 
-func newBudget(perAddress, perPrefix int) *budget {
-	return &budget{perAddress: perAddress, perPrefix: perPrefix, windows: map[netip.Prefix]window{}}
+func newBudget(perAddress, perPrefix int, every time.Duration) *budget {
+	return &budget{perAddress: perAddress, perPrefix: perPrefix, every: every, windows: map[netip.Prefix]window{}}
 }
 
 // take counts a dial to a at now, or says why there must be none.
@@ -46,8 +47,8 @@ func (b *budget) take(a netip.Addr, now time.Time) (why string) {
 	if now.Sub(b.swept) >= sweepInterval {
 		b.sweep(now)
 	}
-	w := b.windows[address].after(now.Add(-minute))
-	net := b.windows[prefix].after(now.Add(-minute))
+	w := b.windows[address].after(now.Add(-b.every))
+	net := b.windows[prefix].after(now.Add(-b.every))
 	switch {
 	case b.perAddress >= 0 && len(w) >= b.perAddress:
 		return fmt.Sprintf("%d dials a minute to this address are spent", b.perAddress)
@@ -70,7 +71,7 @@ func (b *budget) take(a netip.Addr, now time.Time) (why string) {
 func (b *budget) sweep(now time.Time) {
 	b.swept = now
 	for k, w := range b.windows {
-		if len(w.after(now.Add(-minute))) == 0 {
+		if len(w.after(now.Add(-b.every))) == 0 {
 			delete(b.windows, k)
 		}
 	}

@@ -39,7 +39,7 @@ func TestBudget(t *testing.T) {
 		{62 * time.Second, "192.0.2.4", ""},
 		{62 * time.Second, "192.0.2.1", address},
 	}
-	b := newBudget(2, 3)
+	b := newBudget(2, 3, defaultWindow)
 	start := time.Now()
 	for _, s := range steps {
 		if got := b.take(netip.MustParseAddr(s.addr), start.Add(s.after)); got != s.want {
@@ -52,7 +52,7 @@ func TestBudget(t *testing.T) {
 func TestBudgetHolds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		perAddress, perPrefix := rapid.IntRange(0, 4).Draw(t, "per address"), rapid.IntRange(0, 8).Draw(t, "per prefix")
-		b := newBudget(perAddress, perPrefix)
+		b := newBudget(perAddress, perPrefix, defaultWindow)
 		type dial struct {
 			to netip.Addr
 			at time.Time
@@ -85,7 +85,7 @@ func TestBudgetHolds(t *testing.T) {
 
 // TestBudgetIsBounded dials ever new networks.
 func TestBudgetIsBounded(t *testing.T) {
-	b := newBudget(6, 30)
+	b := newBudget(6, 30, defaultWindow)
 	start := time.Now()
 	addr := func(i int) netip.Addr {
 		var a [4]byte
@@ -104,11 +104,11 @@ func TestBudgetIsBounded(t *testing.T) {
 	if why := b.take(addr(1<<20), start); !strings.HasPrefix(why, "too many") {
 		t.Errorf("take = %q, want too many", why)
 	}
-	if why := b.take(addr(1<<20), start.Add(minute)); why != "" || len(b.windows) != 2 {
+	if why := b.take(addr(1<<20), start.Add(time.Minute)); why != "" || len(b.windows) != 2 {
 		t.Errorf("a minute later: %q with %d windows, want the idle ones gone", why, len(b.windows))
 	}
 	for i := range 1000 {
-		b.take(addr(1), start.Add(2*minute+time.Duration(i)*time.Second))
+		b.take(addr(1), start.Add(2*time.Minute+time.Duration(i)*time.Second))
 	}
 	for _, w := range b.windows {
 		if len(w) > 30 || cap(w) > 4*30 {

@@ -36,6 +36,7 @@ type Config struct {
 	Concurrency int           // connections at a time; 0 is 16
 	PerAddress  int           // dials a minute to one address; 0 is 6, below 0 is without limit
 	PerPrefix   int           // dials a minute to one /24 (IPv4) or /48 (IPv6); 0 is 30, below 0 is without limit
+	Minute      time.Duration // that both are counted in; 0 is a minute, less where everything that waits is hurried
 
 	Roots      *x509.CertPool      // nil is the system's, or embedded ones where it has none
 	ExtraRoots []*x509.Certificate // trusted besides Roots
@@ -102,7 +103,7 @@ func New(cfg Config, log *slog.Logger) *Prover {
 		now:     cfg.Now,
 		log:     log,
 		guard:   guard{allow: cfg.AllowPrefixes, own: cfg.OwnAddresses},
-		budget:  newBudget(cmp.Or(cfg.PerAddress, DefaultPerAddress), cmp.Or(cfg.PerPrefix, DefaultPerPrefix)),
+		budget:  newBudget(cmp.Or(cfg.PerAddress, DefaultPerAddress), cmp.Or(cfg.PerPrefix, DefaultPerPrefix), cmp.Or(cfg.Minute, defaultWindow)),
 		judge:   j,
 		slots:   make(chan struct{}, max(1, cmp.Or(cfg.Concurrency, defaultConcurrency))),
 		flights: map[target]*flight{},

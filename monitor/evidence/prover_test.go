@@ -109,7 +109,7 @@ func TestShare(t *testing.T) {
 	ca := newAuthority(t, "Example CA")
 	synctest.Test(t, func(t *testing.T) {
 		p := proverFor(ca, func(c *Config) { c.Concurrency = 1 })
-		p.budget = newBudget(0, 0)
+		p.budget = newBudget(0, 0, defaultWindow)
 		p.slots <- struct{}{} // nobody gets on
 
 		leader, giveUp := context.WithCancel(t.Context())
