@@ -1,8 +1,8 @@
 .POSIX:
-.PHONY: build test race lab kill fuzz soak check install uninstall man deb container
+.PHONY: build test race lab lab-mutate kill fuzz soak soak-race check install uninstall man deb container
 
 FUZZTIME = 60s
-SOAK = 10m
+SOAK = 2h
 
 build:            # a static binary
 	CGO_ENABLED=0 go build -trimpath -o dnstaster ./cmd/dnstaster
@@ -13,9 +13,13 @@ test:             # what the README says
 race:             # needs a C compiler
 	go test -race -shuffle=on ./...
 
-lab:              # real resolvers, real attackers; root
-	lab/lab.sh install
-	go test -tags lab -v -timeout 30m ./lab/...
+lab:              # real resolvers, real attackers: the whole matrix and its scoreboard; root
+	lab/install.sh
+	go test -tags lab -v -timeout 90m ./lab/...
+
+lab-mutate:       # each rule and clearing test switched off: a case must turn red; root
+	lab/install.sh
+	go test -tags lab -v -timeout 90m -run '^TestMutations$$' ./lab -lab.mutate
 
 kill:             # kill -9 the daemon 200 times, and lose nothing
 	DNSTASTER_KILLS=200 go test -run TestKill -v -timeout 30m ./cmd/dnstaster
@@ -23,7 +27,11 @@ kill:             # kill -9 the daemon 200 times, and lose nothing
 fuzz:             # each fuzz target for FUZZTIME; adds to docs/ledger.md
 	lab/fuzz.sh $(FUZZTIME)
 
-soak:             # the daemon under forged traffic for SOAK, with the race detector
+soak:             # the lab's daemon through changes and attacks at random for SOAK; root
+	lab/install.sh
+	lab/ledger.sh 'lab soak' $(SOAK) go test -tags lab -run '^TestSoak$$' -v -count 1 -timeout 0 ./lab -lab.soak $(SOAK) -lab.seed $$(date +%s)
+
+soak-race:        # the daemon under forged traffic for SOAK, with the race detector
 	lab/ledger.sh soak $(SOAK) env DNSTASTER_SOAK=$(SOAK) go test -race -run '^TestSoak$$' -v -count 1 -timeout 0 ./cmd/dnstaster
 
 check:            # everything that CI runs

@@ -1,10 +1,10 @@
-// Package lab tests the real daemon against real resolvers and real attackers,
-// in network namespaces of its own. It needs root, and the Debian packages that
-// `lab/lab.sh install` installs; nothing in it reaches beyond the namespaces,
-// which are all named dt-*.
+// Package lab tests the real daemon against real resolvers and real attackers:
+// the whole matrix of attacks and of what only looks like one. README.md says how
+// to run one case by hand, look at its packets, and add another.
 //
 //	go test -tags lab ./lab/...
 //
-// lab.sh builds the network and carries out attacks and benign changes; the Go
-// tests run the daemon inside, and judge what it says.
+// It needs root, and the Debian packages that install.sh installs. Everything
+// happens in namespaces without a link to the outside, and ends with the test:
+// see package world.
 package lab

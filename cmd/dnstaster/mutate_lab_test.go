@@ -48,6 +48,24 @@ func TestUnknownSwitchIsRefused(t *testing.T) {
 	}
 }
 
+func TestHurryEnds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hurry")
+	t.Setenv(labHurry, file)
+	for _, there := range []bool{false, true, false} {
+		if there {
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			os.Remove(file)
+		}
+		mc := monitor.Config{Timing: monitor.LabTiming()}
+		if err := impair(&mc); err != nil || (mc.Timing.WitnessInterval == hurried) != there {
+			t.Errorf("with the file %t: witnesses every %s (%v)", there, mc.Timing.WitnessInterval, err)
+		}
+	}
+}
+
 // What is recorded is what ReadSamples reads, however often the configuration is
 // read.
 func TestSamplesAreRecorded(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -23,6 +25,7 @@ type Certificate struct {
 	Names []string      // names, or addresses, that it is for
 	Age   time.Duration // since when it is valid; certificates that are trusted are 41 days old where it is 0
 	Life  time.Duration // from then on; a year where it is 0
+	Key   string        // path of another certificate whose key it keeps, without the endings; a new key where empty
 }
 
 // aged is how old certificates are: older than any divergence that begins today.
@@ -72,6 +75,9 @@ func (w *World) Certificate(name string, c Certificate) (string, error) {
 
 func issue(path string, c Certificate) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err == nil && c.Key != "" {
+		key, err = readKey(c.Key + ".key")
+	}
 	if err != nil {
 		return err
 	}
@@ -104,18 +110,7 @@ func issue(path string, c Certificate) error {
 }
 
 func authority(name string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
-	read := func(file string) ([]byte, error) {
-		text, err := os.ReadFile(filepath.Join(common, file))
-		if err != nil {
-			return nil, err
-		}
-		b, _ := pem.Decode(text)
-		if b == nil {
-			return nil, fmt.Errorf("%s is not PEM", file)
-		}
-		return b.Bytes, nil
-	}
-	der, err := read(name + ".pem")
+	der, err := readPEM(filepath.Join(common, name+".pem"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -123,11 +118,43 @@ func authority(name string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if der, err = read(name + ".key"); err != nil {
-		return nil, nil, err
-	}
-	key, err := x509.ParseECPrivateKey(der)
+	key, err := readKey(filepath.Join(common, name+".key"))
 	return cert, key, err
+}
+
+func readKey(path string) (*ecdsa.PrivateKey, error) {
+	der, err := readPEM(path)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseECPrivateKey(der)
+}
+
+func readPEM(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	b, _ := pem.Decode(text)
+	if b == nil {
+		return nil, fmt.Errorf("%s is not PEM", path)
+	}
+	return b.Bytes, nil
+}
+
+// Pin is the pin of the key of a certificate, as in tls.pins of a watch; path is
+// without the endings.
+func Pin(path string) (string, error) {
+	der, err := readPEM(path + ".crt")
+	if err != nil {
+		return "", err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return "sha256/" + base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
 func sign(name string, t, parent *x509.Certificate, key, by *ecdsa.PrivateKey) error {

@@ -169,7 +169,7 @@ func (s *Service) Ready() error {
 	case "named-cdn":
 		name = "ns1.cdn.lab"
 	}
-	return Within(10*time.Second, func() error {
+	return Within(30*time.Second, func() error {
 		got, err := s.w.Host(from).Dig(s.asks, name, "A")
 		if err == nil && !strings.Contains(got, "198.18.") {
 			err = fmt.Errorf("answers %s", got)

@@ -46,17 +46,25 @@ func New(name string) (w *World, err error) {
 	if err := w.configure(); err != nil {
 		return w, err
 	}
-	var g errgroup.Group
-	for _, s := range w.services {
-		g.Go(s.start)
+	// Authorities first: a resolver that finds none puts them aside for a while.
+	for _, authorities := range []bool{true, false} {
+		var g errgroup.Group
+		for _, s := range w.services {
+			if (s.host == "auth") != authorities {
+				continue
+			}
+			g.Go(func() error {
+				if err := s.start(); err != nil {
+					return err
+				}
+				return s.Ready()
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return w, err
+		}
 	}
-	if err := g.Wait(); err != nil {
-		return w, err
-	}
-	for _, s := range w.services {
-		g.Go(s.Ready)
-	}
-	return w, g.Wait()
+	return w, nil
 }
 
 // path gives a file of the world's own.

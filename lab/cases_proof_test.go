@@ -1,0 +1,191 @@
+//go:build lab
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/dnstaster/dnstaster/lab/world"
+	"github.com/dnstaster/dnstaster/monitor"
+)
+
+// proofCases are about what shows whose an address is: each of the clearing tests
+// is the only one that can in one of them.
+var proofCases = []Case{
+	{
+		ID: "C20", Title: "nobody but the provider can be asked, and the owner says which address is right", Name: "hub.iot.lab",
+		Config: Config{Watches: []string{watch("hub.iot.lab", "tls: off", "expect: {addresses: [198.18.60.53]}")}},
+		Before: noWitness, Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 60),
+	},
+	{
+		ID: "C21", Title: "a name inside has a certificate that nobody knows, and the owner allows private addresses", Name: "inside.shop.lab",
+		Config: Config{Watches: []string{watch("inside.shop.lab", "expect: {private: allow}")}},
+		Before: site("router", "lan0", insideAddr, world.Certificate{Names: []string{"inside.shop.lab"}}), Start: monitor.Clean,
+		Cause: freeze("pub2"),
+	},
+	{
+		ID: "C22", Title: "the site's certificate is of no known authority, and its key is pinned",
+		Before: both(served("www.shop.lab", world.Certificate{CA: "corp-ca", Names: []string{"www.shop.lab"}}), pinned("www.shop.lab")), Start: monitor.Clean,
+		Cause: freeze("pub2"),
+	},
+	{
+		ID: "C23", Title: "the provider's cache is poisoned, and the attacker's certificate is as good as ours, but for the pin",
+		Before: both(impostor("www.shop.lab"), pinnedTo("www.shop.lab", "shop")), Start: monitor.Clean,
+		Cause: poisonProvider("www.shop.lab", world.EvilAddr, 86400), Verdict: monitor.Poisoned,
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Must: []string{"pin.violation", "ttl.over_envelope"}, MustNot: []string{"id.tls_mismatch"},
+	},
+	{
+		ID: "C24", Title: "a CDN sends this host to a new place with a certificate of an hour, whose key is known, while its others are silent", Name: "edge.cdn.lab",
+		Cause: both(served("*.cdn.lab", world.Certificate{CA: "lab-ca", Names: []string{"*.cdn.lab"}, Age: time.Hour, Key: "shop"}),
+			mute("198.18.60.31-198.18.60.34"), cdnZone("edge A +198.18.60.31", "edge A "+world.Web2Addr, "isp")),
+		Seen: []string{world.Web2Addr},
+	},
+	{
+		ID: "C25", Title: "a CDN sends this host to a new place with a key of its own, and a certificate of two days", Name: "edge.cdn.lab",
+		Cause: both(servedAt("edge.cdn.lab", world.Web2Addr, world.Certificate{CA: "lab-ca", Names: []string{"edge.cdn.lab"}, Age: 48 * time.Hour}),
+			cdnZone("edge A +198.18.60.31", "edge A "+world.Web2Addr, "isp")),
+		Seen: []string{world.Web2Addr},
+	},
+	{
+		ID: "C26", Title: "a name moves, with a new key and a certificate of an hour, and everybody sees it",
+		Cause: both(servedAt("www.shop.lab", world.Web2Addr, world.Certificate{CA: "lab-ca", Names: []string{"www.shop.lab"}, Age: time.Hour}),
+			moves("shop.lab", "www", "198.18.60.20 198.18.60.21 198.18.60.22", world.Web2Addr)),
+		Seen: []string{world.Web2Addr},
+	},
+	{
+		ID: "C27", Title: "a name without TLS moves, and everybody sees it", Name: "api.iot.lab",
+		Cause: moves("iot.lab", "api", "198.18.60.51 198.18.60.52", world.Web2Addr), Seen: []string{world.Web2Addr},
+		Then: divert(udp53, "api.iot.lab"),
+	},
+	{
+		ID: "C28", Title: "three of four witnesses filter the name, and are known to", Name: "www.shop.lab",
+		Config: Config{Resolvers: []string{
+			"system", usualResolvers[1], "{name: pub2, address: 198.18.12.1, transport: dot, tls_name: dns.pub2.lab, filtering: true}",
+			"{name: pub3, address: 198.18.13.1, transport: dot, tls_name: dns.pub3.lab, filtering: true}",
+			"{name: pub4, address: 198.18.14.1, transport: doh, tls_name: dns.pub4.lab, filtering: true}",
+		}},
+		Before: filtered("www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub1"),
+	},
+	{
+		ID: "C29", Title: "the site itself serves a certificate that is wrong everywhere",
+		Cause: served("www.shop.lab", world.Certificate{CA: "evil-ca", Names: []string{"www.shop.lab"}}),
+	},
+}
+
+// noWitness has the router drop all that goes to witnesses.
+var noWitness = firewall("ip daddr 198.18.11.0-198.18.14.255")
+
+// served has the web servers show another certificate for a name, at all addresses.
+func served(name string, c world.Certificate) Cause {
+	return servedOn(name, "listen 80; listen 443 ssl; listen [::]:443 ssl;", c)
+}
+
+// servedAt is served at one address.
+func servedAt(name, addr string, c world.Certificate) Cause {
+	return servedOn(name, fmt.Sprintf("listen %[1]s:80; listen %[1]s:443 ssl;", addr), c)
+}
+
+func servedOn(name, listen string, c world.Certificate) Cause {
+	return func(r *Run) (world.Undo, error) {
+		if c.Key != "" {
+			c.Key = r.w.Shared(c.Key)
+		}
+		cert, err := r.w.Certificate("served", c)
+		if err != nil {
+			return nil, err
+		}
+		return r.w.Service("web").Configure(fmt.Sprintf(
+			"  server { %s server_name %s; ssl_certificate %[3]s.crt; ssl_certificate_key %[3]s.key; return 200 \"genuine $server_addr\\n\"; }", listen, name, cert))
+	}
+}
+
+// pinned has the watch of a name pin the key that served has it show, and
+// pinnedTo that of a standing server.
+func pinned(name string) Cause {
+	return lasting(func(r *Run) error { return r.pin(name, r.w.Path("run", "served")) })
+}
+
+func pinnedTo(name, certificate string) Cause {
+	return lasting(func(r *Run) error { return r.pin(name, r.w.Shared(certificate)) })
+}
+
+func (r *Run) pin(name, path string) error {
+	pin, err := world.Pin(path)
+	r.Config.Watches = []string{watch(name, "tls: {pins: ['"+pin+"']}"), usualWatches[1]}
+	return err
+}
+
+// impostor has the attacker's server show a certificate for a name that is right
+// in every way.
+func impostor(name string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		cert, err := r.w.Certificate("impostor", world.Certificate{CA: "lab-ca", Names: []string{name}})
+		if err != nil {
+			return nil, err
+		}
+		return r.w.Service("evil").Set("Cert", cert)
+	}
+}
+
+// mute has addresses of the web servers not answer over TLS.
+func mute(addrs string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		return r.w.Host("web").NFT("ip", "chain in { type filter hook input priority 0; ip daddr "+addrs+" tcp dport 443 drop; }")
+	}
+}
+
+// moves has a zone give other addresses for a name, and every cache forget it.
+func moves(zone, label, old, now string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		change := func(from, to []string) error {
+			var commands []string
+			for _, a := range from {
+				commands = append(commands, fmt.Sprintf("zone-unset %s %s A %s", zone, label, a))
+			}
+			for _, a := range to {
+				commands = append(commands, fmt.Sprintf("zone-set %s %s 300 A %s", zone, label, a))
+			}
+			if err := knotc(r, zone, commands...); err != nil {
+				return err
+			}
+			return flushed(r, zone)
+		}
+		a, b := strings.Fields(old), strings.Fields(now)
+		return func() error { return change(b, a) }, change(a, b)
+	}
+}
+
+// filtered has three of the witnesses deny a name.
+func filtered(name string) Cause {
+	return both(
+		func(r *Run) (world.Undo, error) {
+			return r.w.Service("pub4").Configure("addAction(QNameRule('" + name + ".'), RCodeAction(DNSRCode.NXDOMAIN))")
+		},
+		func(r *Run) (world.Undo, error) {
+			return r.w.Service("pub3").Configure("modules.load('policy')\npolicy.add(policy.suffix(policy.DENY, policy.todnames({ '" + name + ".' })))")
+		},
+		func(r *Run) (world.Undo, error) {
+			file := r.w.Path("named-pub2", "denied.zone")
+			if err := os.WriteFile(file, []byte("$TTL 300\n@ SOA ns h 1 1 1 1 1\n@ NS ns\nns A 198.18.12.1\n"), 0o644); err != nil {
+				return nil, err
+			}
+			rndc := func(args ...string) error {
+				_, err := r.w.Host("pub2").Run("rndc", append([]string{"-c", r.w.Path("conf", "rndc")}, args...)...)
+				return err
+			}
+			return func() error { return rndc("delzone", name) }, rndc("addzone", name, fmt.Sprintf("{ type primary; file %q; };", file))
+		},
+		lasting(func(r *Run) error {
+			for _, addr := range []string{world.Pub2Addr, world.Pub3Addr, world.Pub4Addr} {
+				if got, err := r.w.Host("inet").Dig(addr, name, "A"); err != nil || strings.Contains(got, "198.18.60.") {
+					return fmt.Errorf("%s does not filter: %s %w", addr, got, err)
+				}
+			}
+			return nil
+		}),
+	)
+}
