@@ -32,7 +32,7 @@ var pathCases = []Case{
 		ID: "A10", Title: "the router sends UDP and TCP to port 53 to a resolver that lies", Name: "www.bank.lab",
 		Cause: proved(divert(all53, "www.bank.lab"), asks(world.Pub1Addr, "www.bank.lab", world.EvilAddr, "+tcp")), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath}},
-		Must: []string{"div.plain_path_uniform", "id.tls_mismatch", "path.dead_resolver_answers"},
+		Must: []string{"div.plain_path_uniform", "div.transport_split", "id.tls_mismatch", "path.dead_resolver_answers"},
 		// The walk goes the same way, so it must not speak.
 		MustNot: []string{"walk.contradiction"},
 	},
@@ -69,7 +69,7 @@ var pathCases = []Case{
 		ID: "A20", Title: "the provider's cache is poisoned, TTL as the zone's", Core: true,
 		Cause: poisonProvider("www.shop.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious,
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
-		Must: []string{"id.tls_mismatch"}, MustNot: []string{"ttl.over_envelope"},
+		Must: []string{"div.addr_unknown", "id.tls_mismatch"}, MustNot: []string{"ttl.over_envelope"},
 	},
 	{
 		// Nothing says whose an address is, but the walk, the other resolvers, and a
@@ -177,7 +177,8 @@ var pathCases = []Case{
 			configure("pub1", "  domain-insecure: shop.lab\nstub-zone:\n  name: shop.lab\n  stub-addr: "+world.ZonesAddr),
 			redelegate("shop.lab", "shop NS ns1.shop", ";", "shop NS ns2.shop", ";", "ns1.shop A "+world.ZonesAddr, ";", "ns2.shop A "+world.Zones2Addr, ";")),
 			asks(world.RouterAddr, "www.shop.lab", "NXDOMAIN"), asks(world.Pub2Addr, "www.shop.lab", "NXDOMAIN"), alive(world.Pub1Addr, "www.shop.lab")),
-		Verdict: monitor.Unknown, Listed: []Want{{Kind: "posture", Severity: "low", Name: "*"}},
+		// Once a quorum denies the name, that it has no address is what everybody says.
+		Verdict: monitor.Unknown, Better: true, Listed: []Want{{Kind: "posture", Severity: "low", Name: "*"}},
 		Then: divert(udp53, "www.shop.lab"),
 	},
 	{

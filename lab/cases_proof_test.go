@@ -71,8 +71,37 @@ var proofCases = []Case{
 		Before: filtered("www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub1"),
 	},
 	{
+		ID: "C31", Title: "records of other types are watched beside it, and one that is not there",
+		Config: Config{Watches: append([]string{
+			"{name: bank.lab, types: [MX], interval: 20s}", "{name: ten.shop.lab, types: [AAAA], interval: 20s}",
+		}, usualWatches...)},
+		Cause: freeze("pub2"),
+	},
+	{
+		ID: "C32", Title: "the owner takes a record away, and another one is changed, and everybody sees it", Name: "six.shop.lab",
+		Config: Config{Watches: append([]string{
+			"{name: six.shop.lab, types: [AAAA], interval: 20s}", "{name: shop.lab, types: [MX], interval: 20s}",
+		}, usualWatches...)},
+		Before: exchanger("mail1"), Start: monitor.Clean,
+		Cause: both(exchanger("mail2"), withdrawn), Verdict: monitor.Unknown, Better: true, Also: settled("six.shop.lab", "shop.lab"),
+		Then: divert(udp53, "www.shop.lab"), Last: []Want{{Kind: monitor.PathRewritten, Name: "www.shop.lab"}},
+	},
+	{
+		ID: "C33", Title: "nobody but the provider can be asked, and the name has no IPv6 address",
+		Config: Config{Watches: []string{"{name: www.shop.lab, types: [A, AAAA], interval: 20s}"}},
+		Before: noWitness, Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 60),
+	},
+	{
+		ID: "C36", Title: "a witness that is declared to filter answers a pinned name and another with 0.0.0.0",
+		Config: Config{
+			Watches:   append([]string{watch("six.shop.lab", "expect: {addresses: [198.18.60.20]}")}, usualWatches...),
+			Resolvers: append([]string{"{name: pub4, address: 198.18.14.1, transport: doh, tls_name: dns.pub4.lab, filtering: true}"}, usualResolvers[:4]...),
+		},
+		Before: sunk("six.shop.lab", "www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub2"),
+	},
+	{
 		ID: "C29", Title: "the site itself serves a certificate that is wrong everywhere",
-		Cause: served("www.shop.lab", world.Certificate{CA: "evil-ca", Names: []string{"www.shop.lab"}}),
+		Cause: served("www.shop.lab", world.Certificate{CA: "evil-ca", Names: []string{"www.shop.lab"}}), Then: divert(udp53, "www.shop.lab"),
 	},
 }
 
@@ -135,6 +164,52 @@ func impostor(name string) Cause {
 func mute(addrs string) Cause {
 	return func(r *Run) (world.Undo, error) {
 		return r.w.Host("web").NFT("ip", "chain in { type filter hook input priority 0; ip daddr "+addrs+" tcp dport 443 drop; }")
+	}
+}
+
+// exchanger has the shop's mail go to another host.
+func exchanger(host string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		err := knotc(r, "shop.lab", "zone-unset shop.lab @ MX", "zone-set shop.lab @ 300 MX 10 "+host)
+		if err != nil {
+			err = knotc(r, "shop.lab", "zone-set shop.lab @ 300 MX 10 "+host)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return world.Nothing, flushed(r, "shop.lab")
+	}
+}
+
+// withdrawn has a name lose its IPv6 address.
+func withdrawn(r *Run) (world.Undo, error) {
+	if err := knotc(r, "shop.lab", "zone-unset shop.lab six AAAA"); err != nil {
+		return nil, err
+	}
+	return world.Nothing, flushed(r, "shop.lab")
+}
+
+// settled waits until names are clean: when witnesses have been asked, at the
+// latest.
+func settled(names ...string) func(*Run) error {
+	return func(r *Run) error {
+		for _, n := range names {
+			if err := r.d.awaitVerdict(n, monitor.Clean, "", witnessed); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// sunk has one of the witnesses answer names with 0.0.0.0.
+func sunk(names ...string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		var lines []string
+		for _, n := range names {
+			lines = append(lines, "addAction(QNameRule('"+n+".'), SpoofAction('0.0.0.0'))")
+		}
+		return r.w.Service("pub4").Configure(strings.Join(lines, "\n"))
 	}
 }
 

@@ -39,12 +39,11 @@ var probes = []probe{
 	},
 	{
 		Case: Case{
-			ID: "A20", Title: "the provider's cache is poisoned", Cause: lasting(func(*Run) error { return nil }),
+			ID: "A20", Title: "the provider's cache is poisoned", Cause: directly,
 			Want: []Want{{Kind: monitor.ResolverCache}},
 		},
 		inject: func(r *Run, name string) (func() time.Time, error) {
-			undo, err := poisonProvider(name, world.EvilAddr, 300)(r)
-			r.undo = append(r.undo, undo)
+			_, err := poisonUnbound("isp", name, world.EvilAddr, 300)(r)
 			return nil, err
 		},
 	},
@@ -86,6 +85,7 @@ func probed() (names []string) {
 }
 
 // TestInjections measures the time from the first forged record to the webhook.
+// A hundred names are work enough for a small machine: one attack after the other.
 func TestInjections(t *testing.T) {
 	if *core {
 		return
@@ -96,7 +96,6 @@ func TestInjections(t *testing.T) {
 	}
 	for i, p := range probes {
 		t.Run(p.Case.ID, func(t *testing.T) {
-			t.Parallel()
 			key := injectionsOf(p.Case.ID)
 			var in score.Injections
 			if ok, err := k.dir.Load(key, k.mark, &in); err == nil && ok && !*again {

@@ -18,7 +18,54 @@ const mutationsText = "MUTATIONS.md"
 
 // mutations names, for each rule and each clearing test, a case that passes with it
 // and is red without it.
-var mutations = map[string]string{}
+var mutations = map[string]string{
+	"div.addr_unknown":       "A20",
+	"id.tls_mismatch":        "A20",
+	"pin.violation":          "C23",
+	"div.minority_group":     "A40",
+	"div.transport_split":    "A10",
+	"div.plain_path_uniform": "A09",
+	"div.special_purpose":    "C03",
+	"ttl.over_envelope":      "C23",
+	"dup.conflict":           "A05",
+	"resp.ip_ttl":            "A07",
+	"l2.source_changed":      "A03",
+	"resp.header_profile":    "A07",
+	"resp.malformed":         "A08",
+
+	"clear.addresses":       "C20",
+	"clear.private":         "C21",
+	"clear.pin":             "C22",
+	"clear.certificate":     "C02",
+	"clear.key_known":       "C24",
+	"clear.certificate_age": "C25",
+	"clear.key_shared":      "C26",
+	"clear.verified":        "B49",
+	"clear.history":         "B30",
+	"clear.witnesses":       "C27",
+	"clear.kin":             "B03",
+	"clear.denial":          "C32",
+	"clear.denial_known":    "C31",
+	"clear.records":         "C32",
+	"clear.records_known":   "C31",
+	"clear.other_type":      "C33",
+	"vote.plain_path":       "A09",
+	"vote.filtering":        "C28",
+	"clear.filtering":       "C36",
+	"clear.control":         "C29",
+	"clear.transient":       "B51",
+	"clear.learning":        "B46",
+	"clear.lag":             "B21",
+	"clear.company":         "B46",
+	"clear.never_public":    "B07",
+	"clear.sink":            "C36",
+	"clear.ttl_good":        "B17",
+	"clear.ttl_history":     "B18",
+	"clear.both_good":       "B49",
+	"clear.near":            "B29",
+	"clear.surplus":         "B26",
+	"clear.degraded":        "A41",
+}
 
 // TestMutations switches them off, one at a time: the case must turn red. One
 // that no case misses is of no use, or lacks its case.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -131,7 +132,7 @@ func short(m dnsmessage.Message) string {
 		case *dnsmessage.AResource:
 			data = append(data, net.IP(b.A[:]).String())
 		case *dnsmessage.AAAAResource:
-			data = append(data, net.IP(b.AAAA[:]).String())
+			data = append(data, netip.AddrFrom16(b.AAAA).String())
 		case *dnsmessage.CNAMEResource:
 			data = append(data, b.CNAME.String())
 		}
