@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/miekg/dns"
+
+	"github.com/dnstaster/dnstaster/lab/inject"
 	"github.com/dnstaster/dnstaster/lab/world"
 	"github.com/dnstaster/dnstaster/monitor"
 )
@@ -63,11 +66,7 @@ var proofCases = []Case{
 	},
 	{
 		ID: "C28", Title: "three of four witnesses filter the name, and are known to", Name: "www.shop.lab",
-		Config: Config{Resolvers: []string{
-			"system", usualResolvers[1], "{name: pub2, address: 198.18.12.1, transport: dot, tls_name: dns.pub2.lab, filtering: true}",
-			"{name: pub3, address: 198.18.13.1, transport: dot, tls_name: dns.pub3.lab, filtering: true}",
-			"{name: pub4, address: 198.18.14.1, transport: doh, tls_name: dns.pub4.lab, filtering: true}",
-		}},
+		Config: Config{Resolvers: filteringWitnesses},
 		Before: filtered("www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub1"),
 	},
 	{
@@ -100,9 +99,46 @@ var proofCases = []Case{
 		Before: sunk("six.shop.lab", "www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub2"),
 	},
 	{
+		ID: "C38", Title: "a server answers twice for a name that nothing can prove, from one network", Name: "api.iot.lab",
+		Cause: both(substitute("api.iot.lab", func(honest inject.Handler) inject.Handler {
+			return inject.Dual(honest, 3*time.Millisecond, fixed(addrs("198.18.60.58"), 300, honest))
+		}), program{talk: plain("api.iot.lab")}.run),
+		Also: twice("api.iot.lab", 0), Then: divert(udp53, "www.shop.lab"), Last: onShop,
+	},
+	{
+		ID: "C39", Title: "a name of the LAN has a private address, as it had from the first run on, and no TLS", Name: "nas.home.arpa",
+		Config: Config{Watches: append([]string{watch("nas.home.arpa", "tls: off")}, usualWatches...)},
+		Before: routerSays("nas.home.arpa", insideAddr), Start: monitor.Unknown, Cause: freeze("pub2"),
+		Verdict: monitor.Unknown, Then: divert(udp53, "www.shop.lab"), Last: onShop,
+	},
+	{
+		// Whoever blocks is not called a poisoner for it, declared or not.
+		ID: "C41", Title: "a witness blocks a name with 0.0.0.0, and is not declared to filter",
+		Before: sunk("www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub2"),
+		Listed: []Want{{Kind: policyBlock, Severity: "low"}},
+	},
+	{
+		ID: "C42", Title: "the provider blocks a name that three of four witnesses filter, and one gives",
+		Config: Config{Resolvers: filteringWitnesses}, Before: filtered("www.shop.lab"), Start: monitor.Clean,
+		Cause: denied("www.shop.lab", inject.Denial{Rcode: dns.RcodeNameError}), Verdict: monitor.Unknown,
+		Listed: []Want{{Kind: "denial", Severity: "low"}, {Kind: policyBlock, Severity: "low"}}, Then: divert(udp53, "www.bank.lab"),
+		Last: []Want{{Kind: monitor.PathRewritten, Name: "www.bank.lab"}},
+	},
+	{
 		ID: "C29", Title: "the site itself serves a certificate that is wrong everywhere",
 		Cause: served("www.shop.lab", world.Certificate{CA: "evil-ca", Names: []string{"www.shop.lab"}}), Then: divert(udp53, "www.shop.lab"),
 	},
+}
+
+// onShop is an attack at the end on another name than the case's, which nothing
+// can prove.
+var onShop = []Want{{Kind: monitor.PathRewritten, Name: "www.shop.lab"}}
+
+// filteringWitnesses are the usual resolvers, three of which are declared to filter.
+var filteringWitnesses = []string{
+	"system", usualResolvers[1], "{name: pub2, address: 198.18.12.1, transport: dot, tls_name: dns.pub2.lab, filtering: true}",
+	"{name: pub3, address: 198.18.13.1, transport: dot, tls_name: dns.pub3.lab, filtering: true}",
+	"{name: pub4, address: 198.18.14.1, transport: doh, tls_name: dns.pub4.lab, filtering: true}",
 }
 
 // noWitness has the router drop all that goes to witnesses.
