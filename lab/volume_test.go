@@ -185,6 +185,9 @@ func readTape(file string) (quietTape, error) {
 	id := strings.TrimSuffix(filepath.Base(file), ".jsonl")
 	if i := slices.IndexFunc(cases, func(c Case) bool { return c.ID == id }); i >= 0 {
 		q.name, q.listed, q.off = cases[i].name()+".", cases[i].Listed, cases[i].Off
+		if last := cases[i].Last; len(last) > 0 && last[0].Name != "" {
+			q.name = "" // what nothing can prove, no attack can be shown on: all names are played
+		}
 	}
 	f, err := os.Open(file)
 	if err != nil {
