@@ -108,6 +108,11 @@ func (d *demo) awaitAlert(ctx context.Context, c interface {
 			return
 		}
 		if j := e.Judgements[0]; j.Verdict != last {
+			// A broken pin may decide a moment before the second handshake is back,
+			// which the alert waits for: so does the story.
+			if j.Verdict == monitor.Poisoned && len(e.Alerts) == 0 {
+				return
+			}
 			last = j.Verdict
 			if j.Verdict != monitor.Clean {
 				d.tellVerdict(j)
