@@ -56,8 +56,8 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s is there twice", c.ID)
 		case c.Title == "":
 			t.Errorf("%s has no title", c.ID)
-		case c.Cause == nil && c.Before == nil:
-			t.Errorf("%s has no cause: it proves nothing", c.ID)
+		case c.Cause == nil && c.Before == nil && c.Also == nil:
+			t.Errorf("%s has no cause, and does not show that the world has it: it proves nothing", c.ID)
 		}
 		seen[c.ID] = true
 	}
