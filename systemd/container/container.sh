@@ -28,7 +28,8 @@ enter() {
 case ${1:-} in
 install)
   # Never systemd-resolved: on a machine without systemd it ends name resolution.
-  command -v systemd-nspawn dbus-daemon setpriv >/dev/null && exit
+  # One by one: command -v is content with any one of several.
+  command -v systemd-nspawn >/dev/null && command -v dbus-daemon >/dev/null && command -v setpriv >/dev/null && exit
   apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends systemd systemd-container dbus util-linux procps
   ;;
 up)
