@@ -7,7 +7,25 @@ import (
 
 // Kinds of Evidence.
 const (
-	EvidenceTLS = "tls" // a handshake with an answered address
+	EvidenceTLS      = "tls"           // a handshake with an answered address
+	EvidenceDNSSEC   = "dnssec"        // what one resolver hands over, validated by ourselves from the root's keys
+	EvidenceWalk     = "walk"          // what every authoritative server says, asked from the root downwards
+	EvidenceASN      = "asn"           // who announces an answered address
+	EvidenceDead     = "dead_resolver" // a question to a public address at which there is no resolver
+	EvidenceIdentity = "identity"      // what a resolver says that it is
+	EvidenceNX       = "random_name"   // what a resolver says of names that nobody ever registered
+)
+
+// DNSSECStatus is what validation came to (RFC 4033 §5).
+type DNSSECStatus string
+
+// The statuses. Only Secure and Bogus say anything about an answer; Insecure is
+// proven too: the zone above says, signed, that there is no key below.
+const (
+	Secure        DNSSECStatus = "secure"
+	Insecure      DNSSECStatus = "insecure"
+	Bogus         DNSSECStatus = "bogus"
+	Indeterminate DNSSECStatus = "indeterminate" // the chain could not be had
 )
 
 // Roles of an address that is asked for its certificate.
@@ -86,13 +104,52 @@ type Evidence struct {
 	NotBefore time.Time  `json:"not_before,omitzero"` // of the leaf
 	NotAfter  time.Time  `json:"not_after,omitzero"`  // of the leaf
 	Detail    string     `json:"detail,omitempty"`    // for people
+
+	Resolver string `json:"resolver,omitempty"` // Endpoint of the resolver that dnssec, dead_resolver, identity and random_name are about
+
+	// Of dnssec and walk: what was said of the question, at the end of its CNAMEs.
+	Status    DNSSECStatus `json:"status,omitempty"`    // dnssec
+	Addresses []netip.Addr `json:"addresses,omitempty"` // sorted; all that any authoritative server gave, where it is a walk
+	Records   []Record     `json:"records,omitempty"`   // of the type that was asked for, where that is no address
+	Absent    bool         `json:"absent,omitempty"`    // that there is no such record, proven or said by authority
+
+	// Of walk.
+	PathProven  bool                  `json:"path_proven,omitempty"` // nobody on the way answers in the place of others
+	Zone        string                `json:"zone,omitempty"`        // in which the walk ended
+	Nameservers []string              `json:"ns,omitempty"`          // NS of the zone, sorted
+	DS          []string              `json:"ds,omitempty"`          // of the zone at its parent, sorted; none where it is unsigned
+	TTL         uint32                `json:"ttl,omitempty"`         // longest that authority gives the records, seconds
+	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address
+
+	Answered bool   `json:"answered,omitempty"` // dead_resolver: something did; random_name: with an address
+	NSID     string `json:"nsid,omitempty"`     // identity, or RFC 4892 id.server
+	Egress   string `json:"egress,omitempty"`   // identity: from where the resolver asks, as an address
+
+	ASN    uint32       `json:"asn,omitempty"`
+	Org    string       `json:"org,omitempty"`
+	Prefix netip.Prefix `json:"prefix,omitzero"`  // announced by ASN
+	Shared bool         `json:"shared,omitempty"` // whoever pays has addresses in that network
 }
 
-// Proof asks an address to prove that it is the name's.
+// AuthoritativeServer is one authoritative server in a walk.
+type AuthoritativeServer struct {
+	Name      string       `json:"name"`
+	Address   netip.Addr   `json:"address"`
+	Addresses []netip.Addr `json:"addresses,omitempty"` // it gave, over all its answers, sorted
+	Records   []Record     `json:"records,omitempty"`   // where the type is no address
+	Absent    bool         `json:"absent,omitempty"`
+	Serial    uint32       `json:"serial,omitempty"` // of the SOA it has
+	Error     string       `json:"error,omitempty"`  // as of an Observation
+}
+
+// Proof asks for one piece of evidence. Which fields count depends on Kind.
 type Proof struct {
-	Name    string // asked for in the handshake (SNI) and checked in the certificate
+	Kind    string // of the Evidence that is wanted; EvidenceTLS where empty
+	Name    string // in question; asked for in the handshake (SNI) and checked in the certificate
+	Type    Type   // in question: dnssec, walk
 	Address netip.Addr
 	Port    uint16
 	Role    string
-	Private bool // the address may be in a private network (RFC 1918, RFC 4193)
+	Private bool     // the address may be in a private network (RFC 1918, RFC 4193)
+	Via     Resolver // to be asked: dnssec, dead_resolver (by its transport alone), identity, random_name
 }
