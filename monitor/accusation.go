@@ -14,6 +14,7 @@ type Accusation struct {
 	Confidence  Confidence
 	Content     bool   // what it says is held to be false, not merely odd
 	Pinned      bool   // it breaks a pin
+	Unchecked   bool   // nothing about the name can prove itself, so that the best proof is less than one
 	Score       int    // decibans
 	Resolver    string // label of the accused endpoint
 	Observed    []netip.Addr
@@ -27,4 +28,9 @@ type Accusation struct {
 	Settled     bool // every address in question had its chance to prove itself
 
 	Transactions []Transaction // on the wire that show it, oldest first
+}
+
+// presses reports whether the accusation is reason enough to go on looking.
+func (a Accusation) presses() bool {
+	return a.Kind != ChangeNotice && (a.Pending || a.Score >= suspectAt)
 }

@@ -218,13 +218,34 @@ var attacks = []struct {
 		verdict: monitor.Suspicious,
 	},
 	{
-		// A denial is never paged, and never fine.
+		// A denial calls nobody, and is never fine.
 		name: "NXDOMAIN forged",
 		story: func(w *world) {
 			wait(10 * time.Minute)
 			w.tell(apiA, reply{rcode: "NXDOMAIN"}, everyPlain...)
 			wait(30 * time.Minute)
 		},
+		want:    []string{"alert.opened denial suspected low resolver system 10.0.0.2"},
+		verdict: monitor.Unknown,
+	},
+	{
+		name: "a witness answers 0.0.0.0 with EDE 17",
+		story: func(w *world) {
+			wait(10 * time.Minute)
+			w.tell(apiA, reply{addrs: []string{"0.0.0.0"}, ttl: 60, ede: []uint16{17}}, plainAndDoT...)
+			wait(3 * time.Hour)
+		},
+		want:    []string{"alert.opened policy_block suspected low resolver bravo 9.9.9.2"},
+		verdict: monitor.Clean,
+	},
+	{
+		name: "this host's resolver blocks the name with 0.0.0.0 and EDE 15",
+		story: func(w *world) {
+			wait(10 * time.Minute)
+			w.tell(apiA, reply{addrs: []string{"0.0.0.0"}, ttl: 60, ede: []uint16{15}}, "system/udp")
+			wait(time.Hour)
+		},
+		want:    []string{"alert.opened policy_block suspected low resolver system 10.0.0.2"},
 		verdict: monitor.Unknown,
 	},
 	{

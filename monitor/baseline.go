@@ -52,10 +52,12 @@ type Answered struct {
 // Baseline is what history knows of one name. It is learnt from answers that
 // were proven, or that a quorum of witnesses gave, and from nothing else.
 type Baseline struct {
-	Name  string              `json:"name"`
-	Since time.Time           `json:"since"`
-	Keys  map[string]*KeySpan `json:"keys,omitempty"` // public keys that the name proved itself with
-	Types map[Type]*Answered  `json:"types,omitempty"`
+	Name    string               `json:"name"`
+	Since   time.Time            `json:"since"`
+	Keys    map[string]*KeySpan  `json:"keys,omitempty"`    // public keys that the name proved itself with
+	Zones   []Delegation         `json:"zones,omitempty"`   // where its zone was delegated to, the first seen first
+	Signing map[string]time.Time `json:"signing,omitempty"` // when an endpoint last handed over signatures that hold
+	Types   map[Type]*Answered   `json:"types,omitempty"`
 }
 
 // KeySpan is how long a public key was seen in use for a name, and by whom it
@@ -64,4 +66,12 @@ type KeySpan struct {
 	Span
 	Issuer    string    `json:"issuer,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
+}
+
+// Delegation is where a zone is delegated to, as its own servers or a witness say.
+type Delegation struct {
+	Span
+	Zone        string   `json:"zone"`
+	Nameservers []string `json:"ns,omitempty"` // sorted
+	DS          []string `json:"ds,omitempty"` // sorted; none where it is unsigned
 }

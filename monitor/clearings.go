@@ -14,14 +14,18 @@ var clearings = []string{
 	"clear.key_known",       // whose key the name proved itself with before
 	"clear.certificate_age", // that is older than the doubt
 	"clear.key_shared",      // whose key good addresses, or those of a quorum, serve too
+	"clear.signed",          // the zone's signature holds for it (detection CE-2)
+	"clear.authority",       // the zone's own servers give it, asked from the root downwards (CE-5)
 	"clear.verified",        // it proved the name before
 	"clear.history",         // witnesses gave it again and again
 	"clear.witnesses",       // a quorum of witnesses gives it
 	"clear.kin",             // it is in the network of a good one
 
 	// Answers that hold no address.
+	"clear.denial_zone",   // the zone denies the record, signed or by the word of its servers
 	"clear.denial",        // a quorum of witnesses denies the record too
 	"clear.denial_known",  // the last quorum did
+	"clear.records_zone",  // the zone gives the records, signed or by the word of its servers
 	"clear.records",       // a quorum gives the same records
 	"clear.records_known", // a quorum did before
 	"clear.other_type",    // there is no record of this type, and the other address type is clean
@@ -38,7 +42,6 @@ var clearings = []string{
 	"clear.lag",          // a lone voice has time to come round
 	"clear.company",      // another witness gives the address too
 	"clear.never_public", // the name never had a public address
-	"clear.sink",         // an unspecified or loopback address is what policies answer with
 	"clear.ttl_good",     // a good answer may be kept as long as the cache likes
 	"clear.ttl_history",  // the zone allowed so long a TTL lately
 

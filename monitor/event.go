@@ -13,6 +13,7 @@ const (
 	AlertAcknowledged = "alert.acknowledged"
 	AlertSilenced     = "alert.silenced"
 	VerdictChanged    = "verdict.changed"
+	Noticed           = "notice" // something that is worth knowing, and calls nobody
 	HealthDegraded    = "health.degraded"
 	HealthRestored    = "health.restored"
 	WebhookTest       = "webhook.test"
@@ -25,7 +26,7 @@ type Event struct {
 	Seq   uint64          `json:"seq"` // given by the store, from 1, without gaps
 	At    time.Time       `json:"at"`
 	Type  string          `json:"type"`
-	Data  json.RawMessage `json:"data"`            // an Alert, a Change or a Health, by Type
+	Data  json.RawMessage `json:"data"`            // an Alert, a Change, a Notice or a Health, by Type
 	Alert string          `json:"alert,omitempty"` // the alert's id, where it is about one
 }
 
@@ -37,6 +38,14 @@ type Change struct {
 	To    Verdict `json:"to"`
 	Cause Cause   `json:"cause,omitempty"`
 	Fact  string  `json:"fact"`
+}
+
+// Notice is the data of a notice.
+type Notice struct {
+	Kind    Kind     `json:"kind"`
+	Name    string   `json:"name"`
+	Type    Type     `json:"type"`
+	Reasons []Reason `json:"reasons"`
 }
 
 // Pulse is the data of a heartbeat: that the daemon is alive and how it fares.

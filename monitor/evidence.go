@@ -91,6 +91,10 @@ func (o Outcome) Phrase() string {
 	return "answers in a way that is not known: " + string(o)
 }
 
+// OwnAddress is the Detail of a handshake that was not made since the address is
+// this host's own.
+const OwnAddress = "this host's own address"
+
 // Evidence is one fact gathered about an answer. Which fields count depends on Kind.
 type Evidence struct {
 	Kind      string     `json:"kind"`
@@ -110,6 +114,7 @@ type Evidence struct {
 	// Of dnssec and walk: what was said of the question, at the end of its CNAMEs.
 	Status    DNSSECStatus `json:"status,omitempty"`    // dnssec
 	Addresses []netip.Addr `json:"addresses,omitempty"` // sorted; all that any authoritative server gave, where it is a walk
+	Stripped  bool         `json:"stripped,omitempty"`  // dnssec: bogus for want of the signatures that the zone has
 	Records   []Record     `json:"records,omitempty"`   // of the type that was asked for, where that is no address
 	Absent    bool         `json:"absent,omitempty"`    // that there is no such record, proven or said by authority
 

@@ -50,7 +50,14 @@ func (v *view) classify(a netip.Addr) (Class, string) {
 	if v.allowedPrivate(a) && len(v.Watch.TLS.Pins) == 0 {
 		return Verified, "private, and expect.private allows it"
 	}
-	if c, why, ok := v.classifyProofs(a); ok {
+	c, why, ok := v.classifyProofs(a)
+	if ok && c.Good() {
+		return c, why
+	}
+	if c, why, ok := v.classifyZone(a); ok {
+		return c, why
+	}
+	if ok {
 		return c, why
 	}
 	if c, why, ok := v.classifyHistory(a); ok {
@@ -146,6 +153,44 @@ func (v *view) trusts(a netip.Addr, p Evidence) (string, bool) {
 		return fmt.Sprintf("certificate right, same key at the addresses of %d witnesses", len(groups)), true
 	}
 	return "", false
+}
+
+// classifyZone judges by the word of the zone itself: its signatures (detection
+// CE-2), or what its own servers say (CE-5). A special-purpose address in a public
+// zone stays odd whoever says it.
+func (v *view) classifyZone(a netip.Addr) (Class, string, bool) {
+	if len(v.Watch.TLS.Pins) > 0 {
+		return 0, "", false // a pinned key is a stricter declaration
+	}
+	if _, special := SpecialPurpose(a, v.Policy.Exempt); special {
+		return 0, "", false
+	}
+	if v.facts.signs(a) && v.on("clear.signed") {
+		return Verified, "signed by the zone", true
+	}
+	gave, answered := v.facts.authority(a)
+	switch {
+	case gave == 0 || !v.on("clear.authority"):
+		return 0, "", false
+	// Who took over one server, or all of them, says so there too. A wrong
+	// certificate at an address that the zone gives beside one that proves itself
+	// is a node that was set up wrongly.
+	case v.doubted(a) && (gave*2 <= answered || !v.provenBeside(a)):
+		return 0, "", false
+	}
+	return Authoritative, fmt.Sprintf("given by %d of %d of the zone's own servers", gave, answered), true
+}
+
+// provenBeside reports whether the zone's servers give another address too that
+// proves the name.
+func (v *view) provenBeside(a netip.Addr) bool {
+	return slices.ContainsFunc(v.facts.walk.Addresses, func(b netip.Addr) bool {
+		c, _, ok := v.classifyProofs(b)
+		if !ok {
+			c, _, ok = v.classifyHistory(b)
+		}
+		return b != a && ok && c == Verified
+	})
 }
 
 // classifyHistory judges by what was learnt.

@@ -17,6 +17,10 @@ type Ruling struct {
 	Unproven    []netip.Addr // good addresses handed out here that no handshake has shown yet
 	Good        []string     // voices whose answer in the sample is good; Local stands for this host's path
 	Fresh       bool         // the sample holds an answer of this host's own path
+	Doubted     []string     // endpoints whose answer is not good
+	Doubtful    bool         // this host's own is among them, and nobody has a good one from it
+	Moved       bool         // what witnesses and this host's path give has nothing to do with what they gave
+	Unsigned    bool         // it is proven that the zone has no signatures
 	Absent      bool         // this host's path denies the record, and no witness was heard
 }
 
@@ -34,6 +38,7 @@ func Judge(c *Case) Ruling {
 		r.Evidence = append(r.Evidence, s.Evidence...)
 	}
 	v.fresh(&r)
+	v.doubt(&r)
 	v.toProve(&r)
 	v.decide(&r)
 	v.explain(&r)
@@ -60,6 +65,17 @@ func (v *view) fresh(r *Ruling) {
 		}
 	}
 	slices.Sort(r.Good)
+}
+
+// doubt notes whose answers are not good.
+func (v *view) doubt(r *Ruling) {
+	for _, o := range v.subjects() {
+		if s := v.stands(o); s == suspicious || s == denied || s == unwitnessed {
+			r.Doubted = append(r.Doubted, o.Endpoint())
+			r.Doubtful = r.Doubtful || o.Role == Local && s != unwitnessed
+		}
+	}
+	r.Moved, r.Unsigned = v.moved(), v.facts.unsigned()
 }
 
 // toProve lists the addresses that handshakes should be made with.
@@ -179,6 +195,7 @@ func (v *view) decide(r *Ruling) {
 		switch {
 		case own.Kind == Rebinding:
 			r.Verdict, r.Cause = Unknown, CauseNoProof
+			r.Cure = r.Cause.Cure(strings.TrimSuffix(v.Question.Name, "."))
 		case own.Confidence == Confirmed && own.Content:
 			r.Verdict = Poisoned
 		default:
@@ -191,6 +208,9 @@ func (v *view) decide(r *Ruling) {
 		r.Verdict, r.Cause = Unknown, CauseStale
 	case worst == good:
 		r.Verdict = Clean
+	case own != nil && own.Kind.paltry():
+		r.Kind, r.Confidence, r.Attribution, r.Resolver, r.Score = own.Kind, own.Confidence, own.Attribution, own.Resolver, own.Score
+		r.Verdict, r.Cause = Unknown, CauseWithheld
 	case worst == unwitnessed:
 		r.Verdict, r.Cause, r.Absent = Unknown, CauseNoWitness, best == unwitnessed
 	default:

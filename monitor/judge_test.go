@@ -110,7 +110,7 @@ var judgeTests = []struct {
 	{"private, and proves nothing of the name", learntMatter().twice(func(m *matter) {
 		m.sys("10.1.2.3").shows("10.1.2.3", monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK)
 	}), "suspect ; resolver_cache probable  65"},
-	{"blocked by policy", learntMatter().sys("0.0.0.0"), "unknown no_proof; "},
+	{"blocked by policy", learntMatter().sys("0.0.0.0"), "unknown withheld; policy_block suspected resolver 20"},
 
 	// What clears (CE-1, CE-4), and what does not.
 	{"known addresses", learntMatter().sys(goodAddr, goodAddr2), "clean ; "},
@@ -125,7 +125,7 @@ var judgeTests = []struct {
 
 	// Denials and silence.
 	{"denied by all", newMatter().reply(voice("system", monitor.UDP), reply{}).reply(voice("alpha", monitor.DoT), reply{}).reply(voice("bravo", monitor.DoT), reply{}), "clean ; "},
-	{"denied here, given by witnesses", learntMatter().reply(voice("system", monitor.UDP), reply{rcode: "NXDOMAIN"}).dot(goodAddr, four...), "unknown no_proof; "},
+	{"denied here, given by witnesses", learntMatter().reply(voice("system", monitor.UDP), reply{rcode: "NXDOMAIN"}).dot(goodAddr, four...), "unknown withheld; denial  resolver 0"},
 	{"denied, and no witness", newMatter().reply(voice("system", monitor.UDP), reply{}), "unknown no_witness; "},
 	{"no answer", newMatter().reply(voice("system", monitor.UDP), reply{err: monitor.ErrTimeout}).dot(goodAddr, four...), "unknown stale; "},
 	{"no sample", newMatter(), "unknown stale; "},

@@ -16,6 +16,8 @@ const (
 	maxEnvelopes = 8
 	maxCanons    = 64
 	maxGroups    = 16
+	maxSigning   = 64
+	maxZones     = 4
 )
 
 // NewBaseline starts the history of a name.
@@ -69,7 +71,10 @@ func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
 	}
 	now := c.Samples[len(c.Samples)-1]
 	for _, e := range now.Evidence {
-		if e.Kind == EvidenceTLS && v.learnProof(b, a, e) {
+		if e.Kind == EvidenceTLS && v.learnProof(b, a, e) || e.Kind == EvidenceDNSSEC && v.learnSigned(b, a, e) {
+			changed = true
+		}
+		if calm && (e.Kind == EvidenceWalk && e.PathProven || e.Kind == EvidenceDNSSEC && overTLS(e.Resolver)) && b.learnZone(e) {
 			changed = true
 		}
 	}
@@ -107,6 +112,54 @@ func (v *view) learnProof(b *Baseline, a *Answered, e Evidence) (changed bool) {
 		id.Bad = e.At
 	}
 	return changed
+}
+
+// learnSigned takes in a record that the zone signed.
+func (v *view) learnSigned(b *Baseline, a *Answered, e Evidence) (changed bool) {
+	if e.Status != Secure {
+		return false
+	}
+	if b.Signing == nil {
+		b.Signing = map[string]time.Time{}
+	}
+	if _, known := b.Signing[e.Resolver]; known || len(b.Signing) < maxSigning {
+		changed = e.At.Sub(b.Signing[e.Resolver]) > time.Hour
+		b.Signing[e.Resolver] = e.At
+	}
+	for _, addr := range e.Addresses {
+		if _, special := SpecialPurpose(addr, v.Policy.Exempt); special || len(v.Watch.TLS.Pins) > 0 {
+			continue
+		}
+		id, fresh := a.identity(addr)
+		id.Seen.add(e.At)
+		if id.Verified.IsZero() || id.By == bySignature {
+			changed = changed || fresh || id.Verified.IsZero()
+			id.Verified, id.By = e.At, bySignature
+		}
+	}
+	return changed
+}
+
+// bySignature is how an address proved itself that the zone signed.
+const bySignature = "the zone's signature"
+
+// learnZone takes in where the zone is delegated to. The last few are kept: a
+// change is held against what stood before it.
+func (b *Baseline) learnZone(e Evidence) (changed bool) {
+	if e.Zone == "" || len(e.Nameservers) == 0 || e.Status == Bogus || e.Status == Indeterminate {
+		return false
+	}
+	for i := range b.Zones {
+		if z := &b.Zones[i]; z.Zone == e.Zone && slices.Equal(z.Nameservers, e.Nameservers) && slices.Equal(z.DS, e.DS) {
+			z.add(e.At)
+			return false
+		}
+	}
+	d := Delegation{Zone: e.Zone, Nameservers: e.Nameservers, DS: e.DS}
+	d.add(e.At)
+	b.Zones = append(b.Zones, d)
+	b.Zones = b.Zones[max(0, len(b.Zones)-maxZones):]
+	return true
 }
 
 // learnRound takes in what witnesses said in the sample s.
@@ -234,6 +287,8 @@ func (b *Baseline) copy() Baseline {
 		s := *s
 		c.Keys[k] = &s
 	}
+	c.Signing = maps.Clone(b.Signing)
+	c.Zones = slices.Clone(b.Zones)
 	c.Types = make(map[Type]*Answered, len(b.Types))
 	for t, a := range b.Types {
 		d := *a

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +47,9 @@ type recovery struct {
 // and whether a pin is broken, weighs most.
 func severity(a Accusation) Severity {
 	switch {
-	case a.Kind == Rebinding, a.Kind == AttackAttempt && a.Confidence == Suspected:
+	case a.Kind.paltry():
+		return Low
+	case a.Kind == Rebinding, a.Kind.pathWide(), a.Kind == AttackAttempt && a.Confidence == Suspected:
 		return Medium
 	case a.Kind == AttackAttempt:
 		return High
@@ -59,17 +60,28 @@ func severity(a Accusation) Severity {
 			return Medium
 		}
 		return Low
-	case a.Confidence == Confirmed:
+	case a.Confidence == Confirmed && !a.Unchecked:
 		return Critical
+	case a.Confidence == Confirmed:
+		return High
 	case a.Confidence == Probable:
 		return High
 	}
 	return Medium
 }
 
+// wide begins the key of an alert that is about no name.
+const wide = "*/"
+
 // alertKey is what stays the same for the same thing: the name, and whether it
 // is this host's own path or another's resolver that is accused.
 func alertKey(name string, a Accusation) string {
+	if a.Kind.pathWide() && a.Local {
+		return wide + string(a.Kind) + "/" + string(Local)
+	}
+	if a.Kind.pathWide() {
+		return wide + string(a.Kind) + "/" + a.Group
+	}
 	if a.Local || a.Kind == AuthorityHijack {
 		return name + "/" + string(Local)
 	}
@@ -103,9 +115,7 @@ func (p *Policy) mayOpen(a Accusation, concluded bool) (Transition, bool) {
 		return FirstSeen, true
 	case !concluded:
 		return NotYetProven, false
-	case a.Kind == Rebinding && !slices.ContainsFunc(a.Observed, func(a netip.Addr) bool { return !sink(a) }) && p.on("clear.sink"):
-		return NothingToClaim, false // blocked by a policy, most likely (detection CE-7): unknown, and calls nobody
-	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding):
+	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding || a.Kind == AuthorityHijack || a.Kind.paltry()):
 		return FirstSeen, true
 	}
 	return NothingToClaim, false

@@ -213,11 +213,13 @@ func (o Observation) Addresses(q Question) []netip.Addr {
 	return addrs
 }
 
-// TTL is the longest time, in seconds, that o lets a cache keep what it says of q.
+// TTL is the longest time, in seconds, that o lets a cache keep what it says of
+// q. What stands beside the answer does not count.
 func (o Observation) TTL(q Question) uint32 {
 	var ttl uint32
+	tail := o.Canon(q).Tail
 	for _, r := range o.Records {
-		if r.Type == q.Type {
+		if r.Type == q.Type && (r.Name == "" || strings.EqualFold(r.Name, tail)) {
 			ttl = max(ttl, r.TTL)
 		}
 	}

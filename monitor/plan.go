@@ -10,12 +10,13 @@ import (
 
 // A case takes steps, at the times of Timing.Plan after its opening:
 //
-//	0  witnesses; then handshakes with the suspects and with controls
+//	0  witnesses; then handshakes with the suspects and with controls, and signatures
 //	1  at once, if that did not clear it: each operator in plain and over TLS, this host's resolvers again
-//	2  the same, and the handshakes again: two observations count as two only when they lie apart
-//	3  the same without handshakes: a third pair
+//	2  the same, and handshakes and signatures again: two observations count as two only when they
+//	   lie apart; a question to where no resolver is
+//	3  the same without handshakes: a third pair; the walk from the root
 //	4  the same with handshakes: does a lone dissenter hold its answer?
-//	then, every Timing.Recheck, as step 3, with handshakes every fifth time
+//	then, every Timing.Recheck, as step 3, with handshakes every fifth time, and the walk every tenth
 //
 // It ends as soon as nothing is suspicious any more.
 
@@ -151,8 +152,66 @@ func (m *Monitor) pairs(q *question) []Resolver {
 	return rs
 }
 
-// handshakes lists the proofs that a ruling asks for, and notes when they were
-// tried.
+// proofsNow lists the proofs that the present step of a case makes.
+func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
+	var ps []Proof
+	last := len(m.cfg.Timing.Plan) - 1
+	shakes := m.provesNow(q)
+	if shakes {
+		q.handshaken = r.At
+		ps = m.handshakes(q, r)
+	}
+	if q.subject.watch.Inside {
+		return ps // what follows tells others of the name
+	}
+	suspect := !m.cleared(r) || len(r.Doubted) > 0
+	if shakes && (suspect || r.Moved) && (q.step == 0 || !r.Unsigned) {
+		ps = append(ps, m.validations(q, r)...)
+	}
+	if suspect && q.step >= 2 && (q.step == 2 || q.step > last) && m.doubtsPath(r) {
+		ps = append(ps, Proof{Kind: EvidenceDead, Name: q.q.Name, Type: q.q.Type, Via: Resolver{Transport: UDP}})
+	}
+	if suspect && (q.step == 3 || q.step > last && (q.step-last)%10 == 0) {
+		ps = append(ps, Proof{Kind: EvidenceWalk, Name: q.q.Name, Type: q.q.Type})
+	}
+	return ps
+}
+
+// doubtsPath reports whether a resolver of this host said what is not good.
+func (m *Monitor) doubtsPath(r Ruling) bool {
+	return r.Doubtful || slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Local && a.presses() })
+}
+
+// maxValidations bounds the endpoints whose signatures are looked at in one step.
+const maxValidations = 4
+
+// validations asks those who say what is not good for the signatures, and one
+// witness beside them.
+func (m *Monitor) validations(q *question, r Ruling) []Proof {
+	var ps []Proof
+	control := false
+	for _, via := range append(m.own(q.q.Type), m.witnesses(q.subject)...) {
+		endpoint := From(via, time.Time{}).Endpoint()
+		doubted := slices.Contains(r.Doubted, endpoint)
+		witness := via.Encrypted() && via.Role == Reference
+		switch {
+		case via.Transport == System, !doubted && (control || !witness), len(ps) > maxValidations:
+			continue
+		case !doubted:
+			control = true
+		}
+		ps = append(ps, m.validation(q, via))
+	}
+	return ps
+}
+
+func (m *Monitor) validation(q *question, via Resolver) Proof {
+	q.checked[From(via, time.Time{}).Endpoint()] = m.cfg.Now()
+	return Proof{Kind: EvidenceDNSSEC, Name: q.q.Name, Type: q.q.Type, Via: via}
+}
+
+// handshakes lists the handshakes that a ruling asks for, and notes when they
+// were tried.
 func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
 	if len(q.tried) > maxAddresses {
 		clear(q.tried)
@@ -172,7 +231,7 @@ func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
 		}
 	}
 	add(r.Suspects, Suspect, maxSuspects)
-	if m.cfg.Once {
+	if m.cfg.Once || r.Moved {
 		add(r.Unproven, Suspect, maxSuspects-len(ps))
 	}
 	if len(ps) > 0 {

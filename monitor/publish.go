@@ -132,6 +132,10 @@ func (m *Monitor) event(at time.Time, kind string, data any, alert string) {
 // raise opens, updates and resolves alerts by a ruling.
 func (m *Monitor) raise(q *question, r Ruling) {
 	for _, a := range r.Accusations {
+		if a.Kind == ChangeNotice {
+			m.notice(q, a, r)
+			continue
+		}
 		key := alertKey(q.q.Name, a)
 		l := m.alerts[key]
 		if l == nil || l.alert.State == Resolved && r.At.Sub(*l.alert.ResolvedAt) > m.cfg.Timing.ReopenWithin {
@@ -162,12 +166,30 @@ func (m *Monitor) raise(q *question, r Ruling) {
 	}
 }
 
+// notice tells of what is no alert, once.
+func (m *Monitor) notice(q *question, a Accusation, r Ruling) {
+	n := Notice{Kind: a.Kind, Name: q.q.Name, Type: q.q.Type, Reasons: reasons(a.Findings)}
+	what := string(a.Kind)
+	for _, reason := range n.Reasons {
+		what += "\n" + reason.Rule
+	}
+	if q.noticed == what {
+		return
+	}
+	q.noticed = what
+	m.log.Info("notice", "kind", a.Kind, "name", q.q.Name, "type", q.q.Type)
+	m.event(r.At, Noticed, n, "")
+}
+
 // recovered reports whether the voice that the alert is about was good in r.
 func (m *Monitor) recovered(key string, r Ruling) bool {
 	for _, a := range r.Accusations {
 		if alertKey(r.Name, a) == key && a.Confidence > Unsuspected {
 			return false
 		}
+	}
+	if strings.HasPrefix(key, wide) {
+		return slices.Contains(r.Good, key[strings.LastIndexByte(key, '/')+1:])
 	}
 	voice := key[len(r.Name)+1:]
 	if voice == string(Local) && r.Verdict != Clean {
@@ -309,7 +331,8 @@ type proofQueue struct {
 
 type passing struct {
 	q    *question
-	addr netip.Addr
+	addr netip.Addr // whose certificate is wanted, or
+	via  Resolver   // whose signatures
 }
 
 // maxPassing bounds the queue; what finds no place comes again with a later round.
@@ -320,8 +343,26 @@ func (m *Monitor) queueProofs(q *question, r Ruling) {
 		return
 	}
 	for _, a := range r.Unproven {
-		p := passing{q, a}
+		p := passing{q: q, addr: a}
 		if at, ok := q.tried[a]; ok && r.At.Sub(at) < m.cfg.Timing.ProofInterval || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
+			continue
+		}
+		m.proofs.waiting = append(m.proofs.waiting, p)
+	}
+	m.queueValidations(q, r)
+}
+
+// queueValidations has everybody asked for signatures once in a while: what a
+// resolver handed over before tells whether it strips them, and where the zone is
+// delegated to is known before it changes.
+func (m *Monitor) queueValidations(q *question, r Ruling) {
+	if q.subject.watch.Inside || r.Verdict != Clean || q != q.subject.questions[0] {
+		return
+	}
+	for _, via := range append(m.own(q.q.Type), m.witnesses(q.subject)...) {
+		p := passing{q: q, via: via}
+		if at, ok := q.checked[From(via, time.Time{}).Endpoint()]; ok && r.At.Sub(at) < m.cfg.Timing.ProofInterval ||
+			via.Transport == System || via.Role == Reference && !via.Encrypted() || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
 			continue
 		}
 		m.proofs.waiting = append(m.proofs.waiting, p)
@@ -335,6 +376,10 @@ func (m *Monitor) proveInPassing(now time.Time) {
 	p := m.proofs.waiting[0]
 	m.proofs.waiting = m.proofs.waiting[1:]
 	m.proofs.last = now
+	if p.via.Name != "" {
+		m.start(job{question: p.q, step: -1, proofs: []Proof{m.validation(p.q, p.via)}})
+		return
+	}
 	p.q.tried[p.addr] = now
 	m.start(job{question: p.q, step: -1, proofs: []Proof{m.proof(p.q, p.addr, Suspect)}})
 }

@@ -94,11 +94,12 @@ func essence(r monitor.Ruling) []any {
 	slices.SortFunc(r.Suspects, netip.Addr.Compare)
 	slices.SortFunc(r.Unproven, netip.Addr.Compare)
 	slices.Sort(r.Observed)
-	return []any{r.Verdict, r.Cause, r.Kind, r.Confidence, r.Attribution, r.Score, r.Observed, r.Expected, r.Reasons, r.Against, r.Accusations, r.Suspects, r.Unproven, r.Good, r.Fresh, r.Absent, r.Unsettled}
+	return []any{r.Verdict, r.Cause, r.Kind, r.Confidence, r.Attribution, r.Score, r.Observed, r.Expected, r.Reasons, r.Against, r.Accusations, r.Suspects, r.Unproven, r.Good, r.Fresh, r.Absent, r.Unsettled, r.Doubted, r.Doubtful, r.Moved, r.Unsigned}
 }
 
 var byValue = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 }
 

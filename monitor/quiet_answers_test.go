@@ -132,24 +132,6 @@ var quietAnswers = []quiet{
 		},
 	},
 	{
-		name: "a witness answers 0.0.0.0 with EDE 17",
-		story: func(w *world) {
-			wait(10 * time.Minute)
-			w.tell(apiA, reply{addrs: []string{"0.0.0.0"}, ttl: 60, ede: []uint16{17}}, plainAndDoT...)
-			wait(3 * time.Hour)
-		},
-	},
-	{
-		name: "this host's resolver blocks the name with 0.0.0.0 and EDE 15",
-		story: func(w *world) {
-			wait(10 * time.Minute)
-			w.tell(apiA, reply{addrs: []string{"0.0.0.0"}, ttl: 60, ede: []uint16{15}}, "system/udp")
-			wait(time.Hour)
-		},
-		verdict: monitor.Unknown,
-		attack:  func(w *world) { w.honest(); w.lie(apiA, evilAddr, 60, everyPlain...) },
-	},
-	{
 		name:   "split horizon, certificate of a configured CA",
 		steady: true,
 		story: func(w *world) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -212,6 +213,9 @@ func (m *Monitor) relabel() {
 // is no longer asked.
 func (m *Monitor) voiceless(key, name string) bool {
 	voice := key[min(len(key), len(name)+1):]
+	if strings.HasPrefix(key, wide) {
+		voice = key[strings.LastIndexByte(key, '/')+1:]
+	}
 	return voice != string(Local) && !slices.ContainsFunc(slices.Concat(m.cfg.References, m.cfg.Twins), func(r Resolver) bool {
 		return From(r, time.Time{}).Group() == voice
 	})

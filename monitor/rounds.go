@@ -134,7 +134,9 @@ func (m *Monitor) takeResult(r result) {
 		m.counts.Proofs += uint64(n)
 		q.handshaken = r.sample.At
 		for _, e := range r.sample.Evidence {
-			m.health.reach.note(q.q.Name, e)
+			if e.Kind == EvidenceTLS {
+				m.health.reach.note(q.q.Name, e)
+			}
 		}
 	}
 	if q.gone {
@@ -166,7 +168,7 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	q.keep(s)
 	c := q.context(m.policy)
 	r := Judge(c)
-	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt })
+	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt && a.Kind != ChangeNotice })
 	if Learn(q.subject.base, c, calm) {
 		q.subject.dirty = true
 	}
@@ -221,16 +223,28 @@ func (m *Monitor) wants(q *question, r Ruling) bool {
 	for _, a := range r.Accusations {
 		// What must be seen again is looked for at once: a name without TLS has no
 		// handshake to wait for.
-		if a.Score >= suspectAt || a.Local && a.Pending {
+		if a.Kind.pathWide() && !m.unheard(q, a) {
+			continue // other names said it already
+		}
+		if a.Score >= suspectAt && a.Kind != ChangeNotice || a.Local && a.Pending {
 			return true
 		}
 	}
-	return false
+	// What nobody can vouch for is looked into at once, and then as often as
+	// witnesses are asked anyway.
+	return r.Doubtful && r.At.Sub(q.doubted) >= m.cfg.Timing.WitnessInterval
+}
+
+// unheard reports whether no other name's alert says the same of the path.
+func (m *Monitor) unheard(q *question, a Accusation) bool {
+	l := m.alerts[alertKey(q.q.Name, a)]
+	return l == nil || l.alert.State == Resolved || l.alert.Name == q.q.Name
 }
 
 // openCase begins the plan with the sample that gave rise to it.
 func (m *Monitor) openCase(q *question, s Sample) {
 	m.counts.Cases++
+	q.doubted = s.At
 	q.opened, q.step, q.busy, q.proved, q.concluded, q.peak, q.handshaken = s.At, 0, 0, false, false, Accusation{}, time.Time{}
 	var asks []Resolver
 	if s.Via == Wire {
@@ -255,9 +269,9 @@ func (m *Monitor) advance(q *question, r Ruling) {
 	if q.busy > 0 {
 		return
 	}
-	if !q.proved && m.provesNow(q) {
-		q.proved, q.handshaken = true, r.At
-		if ps := m.handshakes(q, r); len(ps) > 0 {
+	if !q.proved {
+		q.proved = true
+		if ps := m.proofsNow(q, r); len(ps) > 0 {
 			m.work(q, job{proofs: ps})
 			return
 		}
@@ -267,8 +281,7 @@ func (m *Monitor) advance(q *question, r Ruling) {
 		m.publish(q, r)
 		return
 	}
-	promising := slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Pending || a.Score >= suspectAt })
-	if !promising {
+	if !slices.ContainsFunc(r.Accusations, Accusation.presses) {
 		// Nothing to hold against anybody, and nothing to prove it by: unknown.
 		m.closeCase(q)
 		m.publish(q, r)
@@ -307,7 +320,7 @@ func (m *Monitor) takeStep(q *question) {
 
 // cleared reports whether nothing suspicious is left.
 func (m *Monitor) cleared(r Ruling) bool {
-	return len(r.Suspects) == 0 && !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Pending || a.Score >= suspectAt })
+	return len(r.Suspects) == 0 && !slices.ContainsFunc(r.Accusations, Accusation.presses)
 }
 
 func (m *Monitor) closeCase(q *question) {

@@ -35,12 +35,15 @@ const (
 // Families of rules. Signs of one family are not independent: see score.
 const (
 	divergence = 'A'
+	signatures = 'B'
 	ttl        = 'C'
 	packets    = 'D'
+	integrity  = 'E' // of the path
+	authority  = 'G'
 )
 
 // familyCaps bounds what one family can contribute.
-var familyCaps = map[byte]int{divergence: 75, ttl: 30, packets: 75}
+var familyCaps = map[byte]int{divergence: 75, signatures: 60, ttl: 30, packets: 75, integrity: 60, authority: 60}
 
 // rule is one sign of poisoning. Its check is a pure function of the case.
 type rule struct {
@@ -57,12 +60,22 @@ var rules = []rule{
 	{"div.transport_split", divergence, transportSplit},
 	{"div.plain_path_uniform", divergence, plainPathUniform},
 	{"div.special_purpose", divergence, specialPurpose},
+	{"div.denial", divergence, divDenial},
+	{"walk.contradiction", divergence, walkContradiction},
+	{"dnssec.bogus_here", signatures, bogusHere},
+	{"dnssec.stripped", signatures, dnssecStripped},
 	{"ttl.over_envelope", ttl, ttlOverEnvelope},
 	{"dup.conflict", packets, dupConflict},
 	{"resp.ip_ttl", packets, signs("resp.ip_ttl")},
 	{"l2.source_changed", packets, signs("l2.source_changed")},
 	{"resp.header_profile", packets, signs("resp.header_profile")},
 	{"resp.malformed", packets, signs("resp.malformed")},
+	{"path.dead_resolver_answers", integrity, deadResolver},
+	{"path.encrypted_mitm", integrity, encryptedMITM},
+	{"auth.ns_split", authority, nsSplit},
+	{"deleg.ns_changed", authority, nsChanged},
+	{"deleg.ds", authority, dsChanged},
+	{"cert.fresh_unexpected", authority, certFresh},
 }
 
 // Rules lists the rules by id.

@@ -131,3 +131,67 @@ func plainPathUniform(v *view) []Finding {
 		strings.Join(ops, ", "), strings.Join(v.goodGroups(""), ", "))
 	return []Finding{f}
 }
+
+// deadResolver (path.dead_resolver_answers): a question to an address at which
+// there is no resolver gets an answer, so somebody answers port 53 for everybody
+// (Liu et al., USENIX Security 2018). He may be honest: what he says of names is
+// for others to judge.
+func deadResolver(v *view) []Finding {
+	e, ok := v.facts.redirected()
+	if !ok || v.at.Sub(e.At) > clashFor*v.Policy.Timing.Recheck {
+		return nil
+	}
+	f := Finding{Local: true, Group: "path", Weight: proof, Fact: "a question to " + e.Address.String() + ", where no DNS server is, got an answer"}
+	if e.Detail != "" {
+		f.Fact += ": " + e.Detail
+	}
+	return []Finding{f}
+}
+
+// encryptedMITM (path.encrypted_mitm): an encrypted resolver shows a certificate
+// that is not its own, again and again, while another one proves itself: somebody
+// on the way to it poses as it.
+func encryptedMITM(v *view) []Finding {
+	var fs []Finding
+	healthy := map[string]bool{}
+	for _, o := range v.all {
+		if o.Witness() && o.Error == "" {
+			healthy[o.Group()] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, o := range v.all {
+		if !o.Witness() || seen[o.Endpoint()] || !strings.HasPrefix(o.Error, ErrTLS) {
+			continue
+		}
+		seen[o.Endpoint()] = true
+		at, last := v.masked(o.Endpoint())
+		if len(at) == 0 || len(healthy) == 0 || len(healthy) == 1 && healthy[o.Group()] {
+			continue
+		}
+		f := accused(last)
+		f.Weight, f.Pending = pending, true
+		f.Fact = fmt.Sprintf("%s does not prove its name over %s (%s), and others do", o.Label(), o.Transport, strings.TrimPrefix(strings.TrimPrefix(last.Error, ErrTLS), ": "))
+		if v.spaced(at) {
+			f.Weight, f.Pending = proof, false
+			f.Fact += fmt.Sprintf(", %s over %s", times(len(at)), round(at[len(at)-1].Sub(at[0])))
+		}
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+// masked gives when the endpoint failed to prove its name since it last did, and
+// the latest such answer.
+func (v *view) masked(endpoint string) (at []time.Time, last *answer) {
+	for _, o := range v.all {
+		switch {
+		case o.Endpoint() != endpoint:
+		case o.Error == "":
+			at = nil
+		case strings.HasPrefix(o.Error, ErrTLS):
+			at, last = append(at, o.At), o
+		}
+	}
+	return at, last
+}

@@ -27,6 +27,9 @@ type question struct {
 	samples []Sample
 	series  map[string]*run // intervals that are still growing, by endpoint
 	tried   map[netip.Addr]time.Time
+	checked map[string]time.Time // when signatures were last asked for, by endpoint
+	doubted time.Time            // when a case was last opened
+	noticed string               // the change that was told of last
 
 	// The case, while one is open.
 	opened     time.Time
@@ -68,7 +71,7 @@ func newSubject(w Watch) *subject {
 
 func newQuestion(s *subject, q Question) *question {
 	return &question{
-		subject: s, q: q, series: map[string]*run{}, tried: map[netip.Addr]time.Time{},
+		subject: s, q: q, series: map[string]*run{}, tried: map[netip.Addr]time.Time{}, checked: map[string]time.Time{},
 		verdict: Unknown, cause: CauseLearning,
 	}
 }

@@ -47,6 +47,7 @@ const (
 	CauseCaptive           Cause = "captive"            // a portal answers for everybody
 	CauseTLSInspected      Cause = "tls_inspected"      // every certificate is re-signed on the way
 	CauseClock             Cause = "clock"              // this host's clock is wrong
+	CauseWithheld          Cause = "withheld"           // a resolver denies or blocks what others give
 )
 
 // Cure says what makes an unknown verdict known.
@@ -66,6 +67,8 @@ func (c Cause) Cure(name string) string {
 		return "log in to the network's portal"
 	case CauseTLSInspected:
 		return "add the inspecting root to tls.roots"
+	case CauseWithheld:
+		return "ask whoever runs the resolver to let " + name + " pass, or declare the block: filtering: true on that resolver"
 	case CauseClock:
 		return "set this host's clock"
 	}
@@ -75,15 +78,32 @@ func (c Cause) Cure(name string) string {
 // Kind is what happened, in one word; the same word names its runbook.
 type Kind string
 
-// The kinds of alerts that exist so far.
+// The kinds of alerts that exist so far, the worst first.
 const (
 	PathRewritten   Kind = "path_rewritten"
 	PathInjection   Kind = "path_injection"
-	AttackAttempt   Kind = "attack_attempt"
 	ResolverCache   Kind = "resolver_cache"
-	Rebinding       Kind = "rebinding"
 	AuthorityHijack Kind = "authority_hijack_suspected"
+	AttackAttempt   Kind = "attack_attempt"
+	Rebinding       Kind = "rebinding"
+	TLSIntercepted  Kind = "tls_mitm"
+	PathRedirected  Kind = "path_redirected"
+	Denial          Kind = "denial"
+	PolicyBlock     Kind = "policy_block"
 )
+
+// The kinds that are told of in an event, and are no alert.
+const (
+	ChangeNotice Kind = "change_notice"
+	ZoneBogus    Kind = "zone_bogus"
+)
+
+// pathWide reports whether the kind is about the way to a resolver, and not about
+// the name at which it was noticed: it is said once, for all names.
+func (k Kind) pathWide() bool { return k == TLSIntercepted || k == PathRedirected }
+
+// paltry reports whether the kind is written down and calls nobody.
+func (k Kind) paltry() bool { return k == Denial || k == PolicyBlock }
 
 // Attribution is where the lie is told.
 type Attribution string

@@ -85,15 +85,29 @@ func (v *view) weigh(a *Accusation) {
 	}
 	mismatch, pin := has("id.tls_mismatch", proof), has("pin.violation", proof)
 	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
+	bogus, redirected := has("dnssec.bogus_here", proof), has("path.dead_resolver_answers", proof)
+	unknown, nsSplit, long := has("walk.contradiction", strong), has("auth.ns_split", strong), has("ttl.over_envelope", strong)
+	minority := has("div.minority_group", medium)
 	a.Pinned = pin
-	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform
+	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
+		has("dnssec.stripped", strong) || minority && unknown
 	witnesses := len(v.goodGroups(a.Group))
 
 	switch {
-	case mismatch && (split || uniform) && witnesses >= 2:
+	case bogus: // S1
 		a.Confidence = Confirmed
-	case pin && (mismatch || uniform || split || has("ttl.over_envelope", strong) || v.pinBreakers() >= 2):
+	case pin && (mismatch || uniform || split || long || v.pinBreakers() >= 2): // S2
 		a.Confidence = Confirmed
+	case mismatch && redirected, mismatch && (split || uniform || nsSplit) && witnesses >= 2: // S3
+		a.Confidence = Confirmed
+	case mismatch && unknown && witnesses >= 2: // S4
+		a.Confidence = Confirmed
+	case redirected && uniform: // S7
+		a.Confidence = Confirmed
+	case v.unprovable() && minority && unknown && long: // S8
+		a.Confidence, a.Unchecked = Confirmed, true
+	case v.unprovable() && minority && unknown && !uniform:
+		a.Confidence = Probable // nothing tells it from an answer for this network alone
 	case a.Score >= probableAt:
 		a.Confidence = Probable
 	case a.Score >= suspectAt:
@@ -103,13 +117,27 @@ func (v *view) weigh(a *Accusation) {
 	if v.injected(a) {
 		return
 	}
-	lying := len(v.liars()) >= uniformGroups || split
+	lying := len(v.liars()) >= uniformGroups || split || redirected && a.Content
 	special := has("div.special_purpose", medium)
+	withheld, byPolicy := v.withheld(a)
 	switch {
+	case nsSplit:
+		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
 	case v.everybody(a):
 		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
+	case v.movedOnly(a):
+		v.weighMove(a)
 	case a.Local && lying:
 		a.Kind, a.Attribution = PathRewritten, AtPath
+	case has("path.encrypted_mitm", weak):
+		a.Kind, a.Attribution = TLSIntercepted, AtPath
+	case withheld:
+		a.Kind, a.Attribution, a.Harmless = Denial, AtResolver, true
+		if byPolicy {
+			a.Kind = PolicyBlock
+		}
+	case redirected:
+		a.Kind, a.Attribution, a.Harmless = PathRedirected, AtPath, true
 	case special && !a.Content:
 		a.Kind, a.Attribution = Rebinding, AtResolver
 	default:
@@ -152,8 +180,9 @@ func (v *view) onlyHere() bool {
 
 // measure says since when, how often, and with what leak a lie was told.
 func (v *view) measure(a *Accusation) {
+	denies := slices.ContainsFunc(a.Findings, func(f Finding) bool { return !f.Address.IsValid() })
 	for _, o := range v.all {
-		if (o.Role == Local) != a.Local || !a.Local && o.Group() != a.Group || v.stands(o) != suspicious {
+		if s := v.stands(o); (o.Role == Local) != a.Local || !a.Local && o.Group() != a.Group || s != suspicious && (s != denied || !denies) {
 			continue
 		}
 		if a.First.IsZero() {
@@ -171,6 +200,12 @@ func (v *view) measure(a *Accusation) {
 			a.Last = last
 		}
 		a.Count = max(a.Count, len(v.heard()))
+	}
+	if a.Last.IsZero() { // it is about no answer
+		a.First, a.Last = v.at, v.at
+		if !v.Opened.IsZero() {
+			a.First = v.Opened
+		}
 	}
 	a.Leak = LeakUnchecked
 	switch {
@@ -212,4 +247,41 @@ func (v *view) everybody(a *Accusation) bool {
 		}
 	}
 	return false
+}
+
+// unprovable reports whether nothing about the name can prove itself: it has no
+// TLS, and its zone no signature that we know of.
+func (v *view) unprovable() bool {
+	return v.Watch.TLS.Off && v.facts.secure() == nil && !v.Watch.Pinned()
+}
+
+// moveSigns are the rules that see a name move, with those of its witnesses.
+var moveSigns = []string{"deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"}
+
+// movedOnly reports whether all that is held against this host's path is that the
+// name moved, and that everybody says so.
+func (v *view) movedOnly(a *Accusation) bool {
+	return a.Local && len(a.Findings) > 0 && !slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Weight > 0 && !slices.Contains(moveSigns, f.Rule) }) &&
+		slices.ContainsFunc(a.Findings, func(f Finding) bool { return slices.Contains(moveSigns, f.Rule) })
+}
+
+// hijackSigns is how many signs of a move, all at once, are a theft until
+// somebody says otherwise.
+const hijackSigns = 3
+
+// weighMove decides between a move and a theft. Migrations look alike; what they
+// seldom do is replace servers, keys of the zone and certificate in one moment.
+func (v *view) weighMove(a *Accusation) {
+	n := 0
+	for _, f := range a.Findings {
+		if f.Rule == "deleg.ns_changed" && f.Weight < strong || f.Rule == "deleg.ds" && f.Weight < strong {
+			continue // in part, or handed on
+		}
+		n++
+	}
+	if n >= hijackSigns {
+		a.Kind, a.Attribution, a.Confidence = AuthorityHijack, AtAuthority, Suspected
+		return
+	}
+	a.Kind, a.Attribution, a.Confidence, a.Harmless = ChangeNotice, AtAuthority, Unsuspected, true
 }

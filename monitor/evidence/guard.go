@@ -64,7 +64,7 @@ func (g guard) refuses(a netip.Addr, private bool) (why string) {
 	}
 	for _, o := range own {
 		if slices.Contains(reach, o.Unmap().WithZone("")) {
-			return "this host's own address"
+			return monitor.OwnAddress
 		}
 	}
 	return ""

@@ -1,0 +1,138 @@
+package monitor
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// facts is the evidence of a case that is no handshake.
+type facts struct {
+	signed   map[string][]Evidence // what was validated, by endpoint, oldest first
+	walk     *Evidence             // the latest with a proven path
+	dead     []Evidence            // questions to where no resolver is, oldest first
+	nonsense []Evidence            // random names, oldest first
+	networks map[netip.Addr]Evidence
+}
+
+// take adds one piece of evidence.
+func (f *facts) take(e Evidence) {
+	switch e.Kind {
+	case EvidenceDNSSEC:
+		if f.signed == nil {
+			f.signed = map[string][]Evidence{}
+		}
+		f.signed[e.Resolver] = append(f.signed[e.Resolver], e)
+	case EvidenceWalk:
+		if e.PathProven && (f.walk == nil || !e.At.Before(f.walk.At)) {
+			f.walk = &e
+		}
+	case EvidenceDead:
+		f.dead = append(f.dead, e)
+	case EvidenceNX:
+		f.nonsense = append(f.nonsense, e)
+	case EvidenceASN:
+		if f.networks == nil {
+			f.networks = map[netip.Addr]Evidence{}
+		}
+		f.networks[e.Address] = e
+	}
+}
+
+// settle puts the facts in the order of time.
+func (f *facts) settle() {
+	for _, es := range f.signed {
+		slices.SortStableFunc(es, byAge)
+	}
+	slices.SortStableFunc(f.dead, byAge)
+	slices.SortStableFunc(f.nonsense, byAge)
+}
+
+func byAge(a, b Evidence) int { return a.At.Compare(b.At) }
+
+// secure gives the newest validation with a signature that holds, whoever handed
+// it over: it is the zone's own word. nil for none.
+func (f *facts) secure() *Evidence {
+	var best *Evidence
+	for _, es := range f.signed {
+		for i, e := range es {
+			if e.Status == Secure && (best == nil || e.At.After(best.At)) {
+				best = &es[i]
+			}
+		}
+	}
+	return best
+}
+
+// unsigned reports whether it is proven that the zone has no signatures.
+func (f *facts) unsigned() bool {
+	for _, es := range f.signed {
+		if slices.ContainsFunc(es, func(e Evidence) bool { return e.Status == Insecure }) {
+			return f.secure() == nil
+		}
+	}
+	return false
+}
+
+// signs reports whether a validated answer holds a. Every one counts: a zone may
+// sign one answer for here and another for there.
+func (f *facts) signs(a netip.Addr) bool {
+	for _, es := range f.signed {
+		if slices.ContainsFunc(es, func(e Evidence) bool { return e.Status == Secure && slices.Contains(e.Addresses, a) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// bogus gives the times at which the endpoint handed over what breaks the zone's
+// signatures, from a moment on; stripped ones apart.
+func (f *facts) bogus(endpoint string, stripped bool) (es []Evidence) {
+	for _, e := range f.signed[endpoint] {
+		if e.Status == Bogus && e.Stripped == stripped {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// authority counts the authoritative servers that answered in the walk, and
+// those that gave a.
+func (f *facts) authority(a netip.Addr) (gave, answered int) {
+	if f.walk == nil {
+		return 0, 0
+	}
+	for _, s := range f.walk.Servers {
+		if s.Error != "" {
+			continue
+		}
+		answered++
+		if slices.Contains(s.Addresses, a) {
+			gave++
+		}
+	}
+	if answered == 0 && slices.Contains(f.walk.Addresses, a) {
+		return 1, 1 // a sample that others made need not name the servers
+	}
+	return gave, answered
+}
+
+// redirected reports whether something answered in the place of a resolver that
+// does not exist: somebody answers port 53 for everybody.
+func (f *facts) redirected() (e Evidence, ok bool) {
+	for _, e := range slices.Backward(f.dead) {
+		if e.Answered {
+			return e, true
+		}
+	}
+	return Evidence{}, false
+}
+
+// times gives when the evidence was had.
+func agesOf(es []Evidence) []time.Time {
+	var at []time.Time
+	for _, e := range es {
+		at = append(at, e.At)
+	}
+	return at
+}

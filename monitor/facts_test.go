@@ -1,0 +1,195 @@
+package monitor_test
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/dnstaster/dnstaster/monitor"
+)
+
+// learn gives the evidence that is no handshake: nothing could be had, unless the
+// story says otherwise.
+func (w *world) learn(p monitor.Proof) monitor.Evidence {
+	time.Sleep(20 * time.Millisecond)
+	now := w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := monitor.Evidence{Status: monitor.Indeterminate}
+	if w.facts != nil {
+		e = w.facts(p)
+	}
+	e.Kind, e.At = p.Kind, now
+	if p.Via.Name != "" {
+		e.Resolver = monitor.From(p.Via, now).Endpoint()
+	}
+	return e
+}
+
+// addrs reads addresses, and sorts them.
+func addrs(ss ...string) []netip.Addr {
+	var as []netip.Addr
+	for _, s := range ss {
+		as = append(as, netip.MustParseAddr(s))
+	}
+	slices.SortFunc(as, netip.Addr.Compare)
+	return as
+}
+
+func (m *matter) fact(e monitor.Evidence) *matter {
+	s := m.last()
+	e.At = cmp.Or(e.At, m.at)
+	s.Evidence = append(s.Evidence, e)
+	return m
+}
+
+// validated adds what validation of the answer of a resolver came to.
+func (m *matter) validated(name string, tr monitor.Transport, s monitor.DNSSECStatus, as ...string) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceDNSSEC, Resolver: monitor.From(voice(name, tr), m.at).Endpoint(), Status: s, Addresses: addrs(as...),
+		Absent: s == monitor.Secure && len(as) == 0, Zone: "partner.example.", Detail: "no key of the zone made the signature"})
+}
+
+// stripped adds that a resolver handed over no signatures.
+func (m *matter) stripped(name string, tr monitor.Transport) *matter {
+	m.validated(name, tr, monitor.Bogus)
+	es := m.last().Evidence
+	es[len(es)-1].Stripped = true
+	return m
+}
+
+// serves is one authoritative server with what it gives.
+func serves(as ...string) monitor.AuthoritativeServer {
+	return monitor.AuthoritativeServer{Addresses: addrs(as...), Absent: len(as) == 0}
+}
+
+// walked adds a walk on a proven path, to servers 192.0.53.1 and on.
+func (m *matter) walked(servers ...monitor.AuthoritativeServer) *matter {
+	e := monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Zone: "partner.example.", Absent: true}
+	for i, s := range servers {
+		s.Name, s.Address = "ns.partner.example.", netip.AddrFrom4([4]byte{192, 0, 53, byte(i + 1)})
+		e.Servers = append(e.Servers, s)
+		e.Addresses = append(e.Addresses, s.Addresses...)
+		e.Absent = e.Absent && s.Absent
+	}
+	slices.SortFunc(e.Addresses, netip.Addr.Compare)
+	e.Addresses = slices.Compact(e.Addresses)
+	return m.fact(e)
+}
+
+// gives adds a walk that finds records that are no addresses.
+func (m *matter) gives(data ...string) *matter {
+	e := monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Zone: "partner.example."}
+	for _, d := range data {
+		e.Records = append(e.Records, monitor.Record{Name: m.Question.Name, Type: m.Question.Type, Data: d})
+	}
+	return m.fact(e)
+}
+
+// dead adds a question to where no resolver is.
+func (m *matter) dead(answered bool) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceDead, Address: netip.MustParseAddr("192.0.2.53"), Answered: answered})
+}
+
+// signer has history know that a resolver hands over signatures.
+func (m *matter) signer(name string, tr monitor.Transport) *matter {
+	m.Base.Signing = map[string]time.Time{monitor.From(voice(name, tr), m.at).Endpoint(): noon.Add(-time.Hour)}
+	return m
+}
+
+// delegated has history know where the zone was delegated to, and adds where it
+// is now, as a witness says.
+func (m *matter) delegated(wasNS, wasDS, ns, ds []string) *matter {
+	long := monitor.Span{First: noon.Add(-10 * 24 * time.Hour), Last: noon.Add(-time.Hour), Count: 10}
+	m.Base.Zones = []monitor.Delegation{{Span: long, Zone: "partner.example.", Nameservers: wasNS, DS: wasDS}}
+	status := monitor.Secure
+	if len(ds) == 0 {
+		status = monitor.Insecure
+	}
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceDNSSEC, Resolver: monitor.From(voice("alpha", monitor.DoT), m.at).Endpoint(), Status: status,
+		Zone: "partner.example.", Nameservers: ns, DS: ds})
+}
+
+// moves is a name that everybody finds at a new address.
+func moves() *matter { return learntMatter().sys(fresh).dot(fresh, four...) }
+
+// fails has a resolver fail to prove its own name.
+func (m *matter) fails(name string) *matter {
+	return m.reply(voice(name, monitor.DoT), reply{err: monitor.ErrTLS + ": unknown authority"})
+}
+
+var (
+	oldNS, newNS = []string{"ns1.old.example.", "ns2.old.example."}, []string{"ns1.new.example."}
+	mixedNS      = []string{"ns1.new.example.", "ns1.old.example."}
+	oldDS, newDS = []string{"1 13 2 aa"}, []string{"2 13 2 bb"}
+	bothDS       = []string{"1 13 2 aa", "2 13 2 bb"}
+)
+
+// factTests are the tests of rules that judge by other evidence than handshakes.
+var factTests = []ruleTest{
+	{"div.denial", "once", learntMatter().denies("system", monitor.UDP).dot(goodAddr, four...), []string{"0 local invalid IP again"}},
+	{"div.denial", "three times", learntMatter().denies("system", monitor.UDP).dot(goodAddr, four...).then(20*time.Second).denies("system", monitor.UDP).
+		then(25*time.Second).denies("system", monitor.UDP), []string{"20 local invalid IP"}},
+	{"div.denial", "three times in a moment", learntMatter().denies("system", monitor.UDP).dot(goodAddr, four...).then(time.Second).denies("system", monitor.UDP).
+		then(time.Second).denies("system", monitor.UDP), []string{"0 local invalid IP again"}},
+	{"div.denial", "given in between", learntMatter().denies("system", monitor.UDP).dot(goodAddr, four...).then(20*time.Second).sys(goodAddr).
+		then(25*time.Second).denies("system", monitor.UDP), []string{"0 local invalid IP again"}},
+	{"div.denial", "one witness gives it", learntMatter().denies("system", monitor.UDP).dot(goodAddr, "alpha"), nil},
+	{"div.denial", "denied by all", learntMatter().denies("system", monitor.UDP).denies("alpha", monitor.DoT).denies("bravo", monitor.DoT), nil},
+	{"div.denial", "by a resolver that is declared to filter", learntMatter().blocks("alpha").dot(goodAddr, "bravo", "charlie", "delta"), nil},
+
+	{"dnssec.bogus_here", "twice, and right elsewhere", learntMatter().sys(evilAddr).validated("system", monitor.UDP, monitor.Bogus, evilAddr).validated("alpha", monitor.DoT, monitor.Secure, goodAddr).
+		then(10*time.Second).sys(evilAddr).validated("system", monitor.UDP, monitor.Bogus, evilAddr), []string{"60 local 192.0.66.66"}},
+	{"dnssec.bogus_here", "once", learntMatter().sys(evilAddr).validated("system", monitor.UDP, monitor.Bogus, evilAddr).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), []string{"20 local 192.0.66.66 again"}},
+	{"dnssec.bogus_here", "everywhere: the zone is broken", learntMatter().sys(evilAddr).validated("system", monitor.UDP, monitor.Bogus, evilAddr).validated("alpha", monitor.DoT, monitor.Bogus, goodAddr).
+		then(10*time.Second).sys(evilAddr).validated("system", monitor.UDP, monitor.Bogus, evilAddr), nil},
+	{"dnssec.bogus_here", "the chain could not be had", learntMatter().sys(evilAddr).validated("system", monitor.UDP, monitor.Indeterminate).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
+	{"dnssec.bogus_here", "a denial that the signed zone contradicts", learntMatter().denies("system", monitor.UDP).dot(goodAddr, four...).validated("system", monitor.UDP, monitor.Bogus).validated("alpha", monitor.DoT, monitor.Secure, goodAddr).
+		then(10*time.Second).denies("system", monitor.UDP).validated("system", monitor.UDP, monitor.Bogus), []string{"60 local invalid IP"}},
+	{"dnssec.bogus_here", "at a witness", learntMatter().dot(evilAddr, "alpha").validated("alpha", monitor.DoT, monitor.Bogus, evilAddr).validated("bravo", monitor.DoT, monitor.Secure, goodAddr).
+		then(10*time.Second).dot(evilAddr, "alpha").validated("alpha", monitor.DoT, monitor.Bogus, evilAddr), []string{"60 alpha 192.0.66.66"}},
+	{"dnssec.bogus_here", "the address is good all the same", learntMatter().sys(goodAddr).validated("system", monitor.UDP, monitor.Bogus, goodAddr).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
+	{"dnssec.bogus_here", "stripped, which is another sign", learntMatter().sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
+
+	{"dnssec.stripped", "it used to hand them over", learntMatter().signer("system", monitor.UDP).sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr).
+		then(10*time.Second).sys(evilAddr).stripped("system", monitor.UDP), []string{"30 local 192.0.66.66"}},
+	{"dnssec.stripped", "once", learntMatter().signer("system", monitor.UDP).sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), []string{"30 local 192.0.66.66 again"}},
+	{"dnssec.stripped", "it never did", learntMatter().sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), []string{"0 local 192.0.66.66"}},
+	{"dnssec.stripped", "from a good address", learntMatter().signer("system", monitor.UDP).sys(goodAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
+
+	{"walk.contradiction", "no server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(goodAddr2)), []string{"30 local 192.0.66.66"}},
+	{"walk.contradiction", "one server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(evilAddr)), nil},
+	{"walk.contradiction", "no server answered", learntMatter().sys(evilAddr).walked(monitor.AuthoritativeServer{Error: monitor.ErrTimeout}), nil},
+	{"walk.contradiction", "the path of the walk is not proven", learntMatter().sys(evilAddr).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, Addresses: addrs(goodAddr)}), nil},
+	{"walk.contradiction", "a good address", learntMatter().sys(goodAddr).walked(serves(goodAddr2)), nil},
+	{"walk.contradiction", "somebody else's sample, without servers", learntMatter().sys(evilAddr).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Addresses: addrs(goodAddr)}), []string{"30 local 192.0.66.66"}},
+
+	{"auth.ns_split", "one of two, and its certificate is wrong", learntMatter().wrong(nil).walked(serves(goodAddr), serves(evilAddr)), []string{"30 local 192.0.66.66"}},
+	{"auth.ns_split", "both of two", learntMatter().wrong(nil).walked(serves(goodAddr, evilAddr), serves(goodAddr, evilAddr)), nil},
+	{"auth.ns_split", "one of two, and nothing is wrong with it", learntMatter().sys(fresh).walked(serves(goodAddr), serves(fresh)), nil},
+	{"auth.ns_split", "the other gives nothing that is known", learntMatter().wrong(nil).walked(serves(otherEvil), serves(evilAddr)), []string{"30 local 192.0.66.66"}},
+
+	{"deleg.ns_changed", "all", moves().delegated(oldNS, nil, newNS, nil), []string{"30 local 192.0.99.1"}},
+	{"deleg.ns_changed", "some", moves().delegated(oldNS, nil, mixedNS, nil), []string{"15 local 192.0.99.1"}},
+	{"deleg.ns_changed", "none", moves().delegated(oldNS, nil, oldNS, nil), nil},
+	{"deleg.ns_changed", "all, but the addresses stay", learntMatter().sys(goodAddr).dot(goodAddr, four...).delegated(oldNS, nil, newNS, nil), nil},
+	{"deleg.ns_changed", "all, but a witness keeps to the old address", learntMatter().sys(fresh).dot(fresh, "alpha", "bravo", "charlie").dot(goodAddr, "delta").delegated(oldNS, nil, newNS, nil), nil},
+	{"deleg.ds", "gone", moves().delegated(oldNS, oldDS, newNS, nil), []string{"30 local 192.0.99.1"}},
+	{"deleg.ds", "replaced", moves().delegated(oldNS, oldDS, newNS, newDS), []string{"15 local 192.0.99.1"}},
+	{"deleg.ds", "handed on", moves().delegated(oldNS, oldDS, newNS, bothDS), nil},
+	{"deleg.ds", "there never was one", moves().delegated(oldNS, nil, newNS, nil), nil},
+	{"cert.fresh_unexpected", "a certificate of a minute", moves().young(fresh, "sha256/new"), []string{"15 local 192.0.99.1"}},
+	{"cert.fresh_unexpected", "an old one", moves().shows(fresh, monitor.OutcomeOK, "sha256/new"), nil},
+	{"cert.fresh_unexpected", "a known key", moves().young(fresh, goodKey), nil},
+	{"cert.fresh_unexpected", "renewed at the same address", learntMatter().sys(goodAddr).dot(goodAddr, four...).young(goodAddr, "sha256/new"), nil},
+
+	{"path.dead_resolver_answers", "something answers", learntMatter().sys(goodAddr).dead(true), []string{"60 local invalid IP"}},
+	{"path.dead_resolver_answers", "silence", learntMatter().sys(goodAddr).dead(false), nil},
+	{"path.dead_resolver_answers", "long ago", learntMatter().sys(goodAddr).dead(true).then(3 * time.Minute).sys(goodAddr), nil},
+
+	{"path.encrypted_mitm", "twice, and another proves itself", learntMatter().fails("alpha").dot(goodAddr, "bravo").then(10 * time.Second).fails("alpha"), []string{"60 alpha invalid IP"}},
+	{"path.encrypted_mitm", "once", learntMatter().fails("alpha").dot(goodAddr, "bravo"), []string{"20 alpha invalid IP again"}},
+	{"path.encrypted_mitm", "every one of them: inspection, or a portal", learntMatter().fails("alpha").fails("bravo").then(10 * time.Second).fails("alpha").fails("bravo"), nil},
+	{"path.encrypted_mitm", "it came round", learntMatter().fails("alpha").dot(goodAddr, "bravo").then(10*time.Second).dot(goodAddr, "alpha"), nil},
+	{"path.encrypted_mitm", "blocked is not replaced", learntMatter().reply(voice("alpha", monitor.DoT), reply{err: monitor.ErrTimeout}).dot(goodAddr, "bravo"), nil},
+}

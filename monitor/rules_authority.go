@@ -1,0 +1,226 @@
+package monitor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// walkContradiction (walk.contradiction): the zone's own servers, all of them,
+// asked from the root downwards and for clients of several continents, never give
+// the address. On its own it says little of a zone with an answer for each
+// network; beside a lone voice or a wrong certificate it says much.
+func walkContradiction(v *view) []Finding {
+	w := v.facts.walk
+	if w == nil || w.Absent && len(w.Servers) == 0 {
+		return nil
+	}
+	_, answered := v.facts.authority(netip.Addr{})
+	if answered == 0 && len(w.Addresses) == 0 {
+		return nil
+	}
+	var fs []Finding
+	for _, o := range v.subjects() {
+		for _, a := range o.addrs {
+			c, _ := v.class(a)
+			gave, _ := v.facts.authority(a)
+			if !c.Suspicious() || gave > 0 || slices.Contains(w.Addresses, a) {
+				continue
+			}
+			f := accused(o)
+			f.Address, f.Weight = a, strong
+			f.Fact = fmt.Sprintf("%s at %s: no authoritative server of the zone ever gives it (%d asked, from the root downwards)", a, o.Label(), max(answered, 1))
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// nsSplit (auth.ns_split): one of several authoritative servers of the zone gives
+// an address that is held to be false, and the others do not: that server, or the
+// route to it, is in somebody else's hands.
+func nsSplit(v *view) []Finding {
+	w := v.facts.walk
+	if w == nil || len(w.Servers) < 2 {
+		return nil
+	}
+	var fs []Finding
+	for _, o := range v.subjects() {
+		for _, a := range o.addrs {
+			c, _ := v.class(a)
+			gave, answered := v.facts.authority(a)
+			if !c.Suspicious() || gave == 0 || gave*2 > answered || !v.elsewhere(a) {
+				continue
+			}
+			f := accused(o)
+			f.Address, f.Weight = a, strong
+			var who, rest []string
+			for _, s := range w.Servers {
+				switch {
+				case s.Error != "":
+				case slices.Contains(s.Addresses, a):
+					who = append(who, strings.TrimSuffix(s.Name, ".")+" "+s.Address.String())
+				default:
+					rest = append(rest, strings.TrimSuffix(s.Name, ".")+" "+s.Address.String())
+				}
+			}
+			f.Fact = fmt.Sprintf("%s is given by %s, and never by %s", a, strings.Join(who, ", "), strings.Join(rest, ", "))
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// elsewhere reports whether the walk gave an address, other than a, that is good.
+func (v *view) elsewhere(a netip.Addr) bool {
+	return v.facts.walk != nil && slices.ContainsFunc(v.facts.walk.Addresses, func(b netip.Addr) bool {
+		c, _ := v.class(b)
+		return b != a && c.Good()
+	})
+}
+
+// freshFor is how young a certificate is that may have come with a change, and
+// how long the signs of one change are taken together.
+const freshFor = 48 * time.Hour
+
+// moved reports whether everything that this host's path gives for a name that is
+// known is new, and what gave it before is gone from all witnesses.
+func (v *view) moved() bool {
+	b := v.answered()
+	if b == nil || !v.learnt() || !v.Question.Type.Address() || len(v.groups) < 2 {
+		return false
+	}
+	known := func(a netip.Addr) bool {
+		id := b.Addresses[a]
+		return id != nil && (!id.Verified.IsZero() || v.isHistorical(a))
+	}
+	old := false
+	for a := range b.Addresses {
+		old = old || known(a)
+	}
+	seen := false
+	for _, o := range v.choose(local) {
+		if s := v.stands(o); s != good && s != silent {
+			return false
+		}
+		for _, a := range o.addrs {
+			if known(a) && !v.fresh1(a) {
+				return false
+			}
+			seen = true
+		}
+	}
+	for a := range v.given {
+		if known(a) && !v.fresh1(a) {
+			return false
+		}
+	}
+	return old && seen
+}
+
+// fresh1 reports whether a became known in this case only.
+func (v *view) fresh1(a netip.Addr) bool {
+	id := v.answered().Addresses[a]
+	return !v.Opened.IsZero() && !id.Seen.First.Before(v.Opened)
+}
+
+// delegated gives the newest facts about where the zone is delegated to, and
+// where it was before the signs of a change are taken together; nil for unknown.
+func (v *view) delegated() (now Evidence, was *Delegation) {
+	if v.Base == nil || len(v.Base.Zones) == 0 {
+		return now, nil
+	}
+	if w := v.facts.walk; w != nil {
+		now = *w
+	}
+	for endpoint, es := range v.facts.signed {
+		for _, e := range es {
+			if overTLS(endpoint) && e.At.After(now.At) && len(e.Nameservers) > 0 {
+				now = e
+			}
+		}
+	}
+	if now.Kind == "" {
+		return now, nil
+	}
+	was = &v.Base.Zones[0]
+	for i, z := range v.Base.Zones {
+		if v.at.Sub(z.First) >= freshFor && z.Last.After(was.Last) {
+			was = &v.Base.Zones[i]
+		}
+	}
+	return now, was
+}
+
+// overTLS reports whether the endpoint, as Observation.Endpoint has it, is an
+// authenticated one.
+func overTLS(endpoint string) bool {
+	t := Transport(endpoint[strings.LastIndexByte(endpoint, '|')+1:])
+	return t == DoT || t == DoH
+}
+
+// changed gives a finding against the path of this host: what it says is what
+// everybody says.
+func (v *view) changed(weight int, fact string) []Finding {
+	for _, o := range v.choose(local) {
+		f := accused(o)
+		f.Weight, f.Fact = weight, fact
+		if len(o.addrs) > 0 {
+			f.Address = o.addrs[0]
+		}
+		return []Finding{f}
+	}
+	return nil
+}
+
+// nsChanged (deleg.ns_changed): the zone has other name servers than it had.
+func nsChanged(v *view) []Finding {
+	now, was := v.delegated()
+	if was == nil || len(was.Nameservers) == 0 || len(now.Nameservers) == 0 || now.Zone != was.Zone || slices.Equal(now.Nameservers, was.Nameservers) || !v.moved() {
+		return nil
+	}
+	weight, what := medium, "some of"
+	if !intersect(now.Nameservers, was.Nameservers) {
+		weight, what = strong, "all of"
+	}
+	return v.changed(weight, fmt.Sprintf("%s the name servers of %s are new: %s, where they were %s", what, now.Zone,
+		join(now.Nameservers, ""), join(was.Nameservers, "")))
+}
+
+// dsChanged (deleg.ds): the zone above no longer vouches for the key of this one.
+func dsChanged(v *view) []Finding {
+	now, was := v.delegated()
+	if was == nil || len(was.DS) == 0 || now.Zone != was.Zone || now.Status == Indeterminate || !v.moved() || intersect(now.DS, was.DS) {
+		return nil
+	}
+	if len(now.DS) == 0 {
+		return v.changed(strong, fmt.Sprintf("%s was signed, and its DS record is gone", now.Zone))
+	}
+	return v.changed(medium, fmt.Sprintf("the DS records of %s are all new: no key was handed on", now.Zone))
+}
+
+// certFresh (cert.fresh_unexpected): the name moved, and proves itself with a
+// certificate that is as young as the move, and with a key that nobody knew.
+// Every migration looks like this, and so does every thief of a domain.
+func certFresh(v *view) []Finding {
+	if v.Base == nil || len(v.Base.Keys) == 0 || !v.moved() {
+		return nil
+	}
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			for _, p := range slices.Backward(v.proofs[a]) {
+				if p.Outcome != OutcomeOK {
+					continue
+				}
+				if k := v.Base.Keys[p.SPKI]; k != nil && (v.Opened.IsZero() || k.First.Before(v.Opened)) || p.NotBefore.IsZero() || p.At.Sub(p.NotBefore) > freshFor {
+					return nil
+				}
+				fs := v.changed(medium, fmt.Sprintf("%s shows a certificate of %s, with a key that was never seen", a, p.NotBefore.UTC().Format("2006-01-02 15:04")))
+				return fs
+			}
+		}
+	}
+	return nil
+}
