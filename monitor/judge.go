@@ -196,6 +196,8 @@ func (v *view) decide(r *Ruling) {
 		case own.Kind == Rebinding:
 			r.Verdict, r.Cause = Unknown, CauseNoProof
 			r.Cure = r.Cause.Cure(strings.TrimSuffix(v.Question.Name, "."))
+		case own.Kind == AuthorityHijack && !own.Pinned:
+			r.Verdict = Suspicious // nobody but the owner can say that it is a theft
 		case own.Confidence == Confirmed && own.Content:
 			r.Verdict = Poisoned
 		default:

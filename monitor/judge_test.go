@@ -37,6 +37,8 @@ func split(names ...string) func(*matter) {
 	}
 }
 
+func noTLS(w *monitor.Watch) { w.TLS.Off = true }
+
 // twice calls f for two samples ten seconds apart.
 func (m *matter) twice(f func(*matter)) *matter {
 	f(m.then(0))
@@ -104,6 +106,43 @@ var judgeTests = []struct {
 	{"behind a good address that everybody gives", learntMatter().twice(func(m *matter) {
 		m.sys(goodAddr, evilAddr).dot(goodAddr, four...).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK)
 	}), "suspect ; resolver_cache probable resolver 65"},
+
+	// The zone's own word: signatures (S1), its servers (S3 with G4, S4, S8).
+	{"signatures broken twice, right elsewhere", learntMatter().twice(func(m *matter) {
+		m.sys(evilAddr).dot(goodAddr, four...).validated("system", monitor.UDP, monitor.Bogus, evilAddr).validated("alpha", monitor.DoT, monitor.Secure, goodAddr)
+	}), "poisoned ; resolver_cache confirmed resolver 65"},
+	{"signatures broken once (g2)", learntMatter().sys(evilAddr).dot(goodAddr, four...).validated("system", monitor.UDP, monitor.Bogus, evilAddr).validated("alpha", monitor.DoT, monitor.Secure, goodAddr),
+		"suspect ; resolver_cache suspected resolver 25"},
+	{"a denial that breaks the signatures", learntMatter().twice(func(m *matter) {
+		m.denies("system", monitor.UDP).dot(goodAddr, four...).validated("system", monitor.UDP, monitor.Bogus).validated("alpha", monitor.DoT, monitor.Secure, goodAddr)
+	}), "poisoned ; resolver_cache confirmed resolver 60"},
+	{"signatures stripped", learntMatter().signer("system", monitor.UDP).twice(func(m *matter) {
+		m.sys(evilAddr).dot(goodAddr, four...).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr)
+	}).then(40 * time.Second).sys(evilAddr), "suspect ; resolver_cache suspected resolver 50"},
+	{"certificate wrong twice, and not the zone's address", learntMatter().wrong(witnesses(four...)).walked(serves(goodAddr), serves(goodAddr)), "poisoned ; resolver_cache confirmed resolver 70"},
+	{"but the walk's path is not proven", learntMatter().wrong(witnesses(four...)).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, Addresses: addrs(goodAddr)}), "suspect ; resolver_cache probable resolver 65"},
+	{"certificate wrong twice, and the zone gives it beside a right one", learntMatter().wrong(witnesses(four...)).walked(serves(goodAddr, evilAddr), serves(goodAddr, evilAddr)), "clean ; "},
+	{"certificate wrong twice, and one of two servers gives it", learntMatter().wrong(witnesses(four...)).walked(serves(goodAddr), serves(evilAddr)), "suspect ; authority_hijack_suspected confirmed authority 95"},
+	{"alone, not the zone's address, kept for too long, no TLS", learntMatter().watched(noTLS).twice(func(m *matter) {
+		m.say("system", monitor.UDP, 86400, evilAddr).dot(goodAddr, four...)
+	}).then(40*time.Second).say("system", monitor.UDP, 86400, evilAddr).walked(serves(goodAddr)), "poisoned ; resolver_cache confirmed resolver 70"},
+	{"alone, not the zone's address, no TLS", learntMatter().watched(noTLS).twice(func(m *matter) { m.sys(evilAddr).dot(goodAddr, four...) }).
+		then(40 * time.Second).sys(evilAddr).walked(serves(goodAddr)), "suspect ; resolver_cache probable resolver 40"},
+	{"alone, no TLS, and the zone gives it", learntMatter().watched(noTLS).twice(func(m *matter) { m.sys(fresh).dot(goodAddr, four...) }).
+		then(40 * time.Second).sys(fresh).walked(serves(goodAddr, fresh)), "clean ; "},
+
+	// Somebody answers port 53 for everybody (S3 with E1, S7).
+	{"certificate wrong twice, no witness, and a dead resolver answers", learntMatter().wrong(nil).dead(true), "poisoned ; path_rewritten confirmed path 125"},
+	{"path uniform, name without TLS, and a dead resolver answers", learntMatter().watched(noTLS).twice(func(m *matter) {
+		m.sys(evilAddr).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr)
+	}).dead(true), "poisoned ; path_rewritten confirmed path 125"},
+	{"a dead resolver answers, and says nothing false", learntMatter().sys(goodAddr).dot(goodAddr, four...).dead(true), "clean ; "},
+
+	// Everybody finds the name elsewhere.
+	{"moved, with other servers, without DS, with a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, newNS, nil), "suspect ; authority_hijack_suspected suspected authority 40"},
+	{"moved, with other servers and a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, nil, newNS, nil), "clean ; "},
+	{"moved, with a server added and the key handed on", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, mixedNS, bothDS), "clean ; "},
+	{"moved, and the known key moved with it", moves().shows(fresh, monitor.OutcomeOK, goodKey).delegated(oldNS, oldDS, newNS, nil), "clean ; "},
 
 	// Rebinding.
 	{"private, the name is public", learntMatter().sys("10.1.2.3"), "unknown no_proof; rebinding suspected resolver 30"},

@@ -144,13 +144,16 @@ func (l *ledger) only(t *testing.T) monitor.Alert {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.alerts) != 1 {
-		t.Fatalf("%d alerts in the store, want 1", len(l.alerts))
-	}
+	var as []monitor.Alert
 	for _, a := range l.alerts {
-		return a
+		if a.Severity > monitor.Low || len(l.alerts) == 1 { // what calls nobody may be there as well
+			as = append(as, a)
+		}
 	}
-	panic("unreachable")
+	if len(as) != 1 {
+		t.Fatalf("%d alerts in the store, want 1", len(as))
+	}
+	return as[0]
 }
 
 // watch runs a monitor over the world in a bubble of fake time.
@@ -236,8 +239,12 @@ func wantOne(t *testing.T, w *world, want string) monitor.Alert {
 	if got := fmt.Sprint(a.Kind, " ", a.Confidence, " ", a.Severity, " ", a.Attribution); got != want {
 		t.Errorf("the alert is %s, want %s; %+v", got, want, a.Reasons)
 	}
-	if n := len(w.told(monitor.AlertOpened)); n != 1 {
-		t.Errorf("%d alerts were opened, want 1", n)
+	opened := slices.DeleteFunc(w.told(monitor.AlertOpened), func(e monitor.Event) bool {
+		o := decode[monitor.Alert](e.Data)
+		return o.ID != a.ID && o.Severity == monitor.Low
+	})
+	if len(opened) != 1 {
+		t.Errorf("%d alerts were opened, want 1", len(opened))
 	}
 	return a
 }

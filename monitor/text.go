@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,6 +25,14 @@ func (k Kind) Phrase() string {
 		return "a public name is answered with a special-purpose address"
 	case AuthorityHijack:
 		return "the name itself changed hands or was moved"
+	case TLSIntercepted:
+		return "someone poses as an encrypted resolver"
+	case PathRedirected:
+		return "port 53 from here is answered by someone else, so far honestly"
+	case Denial:
+		return "a resolver denies a name that exists"
+	case PolicyBlock:
+		return "a resolver blocks the name"
 	}
 	return string(k)
 }
@@ -52,7 +61,18 @@ func claim(a Alert) string {
 	case Rebinding:
 		return fmt.Sprintf("%s, a public name, is answered with a special-purpose address by %s", name, a.Resolver)
 	case AuthorityHijack:
+		if slices.ContainsFunc(a.Reasons, func(r Reason) bool { return r.Rule == "auth.ns_split" }) {
+			return fmt.Sprintf("one of the zone's own name servers, or the way to it, gives a false answer for %s", name)
+		}
 		return fmt.Sprintf("%s itself changed hands or was moved", name)
+	case TLSIntercepted:
+		return fmt.Sprintf("someone between here and %s poses as it: it does not prove its name, and is no witness", a.Resolver)
+	case PathRedirected:
+		return "port 53 from here is answered by someone else; nothing false was heard from it so far"
+	case Denial:
+		return fmt.Sprintf("%s says that %s does not exist, and others give it", a.Resolver, name)
+	case PolicyBlock:
+		return fmt.Sprintf("%s blocks %s, and nobody declared that", a.Resolver, name)
 	}
 	return fmt.Sprintf("%s: %s", a.Kind, name)
 }
@@ -68,6 +88,12 @@ func wouldChange(k Kind, observed []string, name string) string {
 		return fmt.Sprintf("a valid certificate for %s at %s: then both answers were right, and the query was doubled on its way", name, at)
 	case AuthorityHijack:
 		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
+	case TLSIntercepted:
+		return "the resolver proving its name again, or its operator's new certificate in the configuration"
+	case PathRedirected:
+		return "silence where no resolver is"
+	case Denial, PolicyBlock:
+		return fmt.Sprintf("an answer for %s, or filtering: true on that resolver", name)
 	}
 	return fmt.Sprintf("a valid certificate for %s at %s, or your pin on it", name, at)
 }
@@ -96,18 +122,24 @@ func describeAlert(a *Alert, since time.Time) {
 	a.Summary = fmt.Sprintf("%s%s (%s)", host, claim(*a), proven(a.Confidence))
 	var b strings.Builder
 	what := strings.TrimSuffix(a.Name, ".") + " " + a.Type.String()
-	if a.Kind == AttackAttempt {
+	switch {
+	case a.Kind.pathWide():
+		fmt.Fprintf(&b, "Since %s UTC, noticed at %s", since.UTC().Format(time.TimeOnly), what)
+		if a.Resolver != "" {
+			fmt.Fprintf(&b, " and %s", a.Resolver)
+		}
+	case a.Kind == AttackAttempt:
 		fmt.Fprintf(&b, "Since %s UTC answers for %s are forged, with %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
 		if a.Resolver != "" {
 			fmt.Fprintf(&b, " in the name of %s", a.Resolver)
 		}
-	} else {
+	default:
 		fmt.Fprintf(&b, "Since %s UTC %s gets %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
 		if a.Resolver != "" {
 			fmt.Fprintf(&b, " from %s", a.Resolver)
 		}
 	}
-	if len(a.Expected) > 0 {
+	if len(a.Expected) > 0 && !a.Kind.pathWide() {
 		fmt.Fprintf(&b, " where %s is right", join(a.Expected, ""))
 	}
 	b.WriteString(".")
@@ -166,6 +198,16 @@ func guidance(a Alert) []string {
 			"If it is a provider's: send them this alert with its evidence.")
 	case Rebinding:
 		g = append(g, "If the private address is meant (PrivateLink, split horizon), declare it: expect.private: allow, or expect.addresses.")
+	case TLSIntercepted:
+		g = append(g, fmt.Sprintf("Look at the certificate that %s shows: openssl s_client -connect to its address and port.", orThe(a.Resolver, "the resolver")),
+			"A firewall that inspects TLS: let the resolver's address pass, or take another witness. Until then it has no voice here.")
+	case PathRedirected:
+		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
+			"If it is meant, leave it: what it says is compared with witnesses over TLS all the same.")
+	case Denial:
+		g = append(g, fmt.Sprintf("Ask whoever runs %s why it denies the name; a negative answer may stay in its cache for up to three hours.", orThe(a.Resolver, "the resolver")))
+	case PolicyBlock:
+		g = append(g, fmt.Sprintf("Ask whoever runs %s to let the name pass, or declare the block: filtering: true on that resolver.", orThe(a.Resolver, "the resolver")))
 	case AuthorityHijack:
 		g = append(g, fmt.Sprintf("Call the owner of %s by telephone: mail may have moved too.", name),
 			"Planned? Pin the new addresses or keys. Not planned? Treat every key sent since as known to others.")
@@ -198,6 +240,10 @@ func references(k Kind) []string {
 		return []string{"ATT&CK T1584.002", "CWE-346", "OWASP API9:2023"}
 	case Rebinding:
 		return []string{"CWE-350", "OWASP API7:2023"}
+	case TLSIntercepted:
+		return []string{"ATT&CK T1557", "CWE-295"}
+	case Denial, PolicyBlock:
+		return []string{"CWE-345"}
 	case ResolverCache:
 		return []string{"ATT&CK T1557", "ATT&CK T1565.002", "CWE-350", "OWASP API10:2023"}
 	}

@@ -92,11 +92,8 @@ const (
 	PolicyBlock     Kind = "policy_block"
 )
 
-// The kinds that are told of in an event, and are no alert.
-const (
-	ChangeNotice Kind = "change_notice"
-	ZoneBogus    Kind = "zone_bogus"
-)
+// ChangeNotice is told of in an event, and is no alert.
+const ChangeNotice Kind = "change_notice"
 
 // pathWide reports whether the kind is about the way to a resolver, and not about
 // the name at which it was noticed: it is said once, for all names.

@@ -121,12 +121,10 @@ func (v *view) weigh(a *Accusation) {
 	special := has("div.special_purpose", medium)
 	withheld, byPolicy := v.withheld(a)
 	switch {
-	case nsSplit:
-		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
-	case v.everybody(a):
-		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
 	case v.movedOnly(a):
 		v.weighMove(a)
+	case nsSplit, v.everybody(a):
+		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
 	case a.Local && lying:
 		a.Kind, a.Attribution = PathRewritten, AtPath
 	case has("path.encrypted_mitm", weak):
