@@ -30,6 +30,7 @@ type Identity struct {
 	Verified  time.Time `json:"verified,omitzero"`  // when it last proved the name
 	By        string    `json:"by,omitempty"`       // how: certificate, pin
 	SPKI      string    `json:"spki,omitempty"`     // the key it proved with
+	Authority time.Time `json:"authority,omitzero"` // when the zone's own servers last gave it
 	Bad       time.Time `json:"bad,omitzero"`       // when it was last proven to be somebody else's
 }
 
@@ -57,6 +58,7 @@ type Baseline struct {
 	Keys    map[string]*KeySpan  `json:"keys,omitempty"`    // public keys that the name proved itself with
 	Zones   []Delegation         `json:"zones,omitempty"`   // where its zone was delegated to, the first seen first
 	Signing map[string]time.Time `json:"signing,omitempty"` // when an endpoint last handed over signatures that hold
+	NAT64   []netip.Prefix       `json:"nat64,omitempty"`   // behind which this host's resolvers write IPv4 addresses
 	Types   map[Type]*Answered   `json:"types,omitempty"`
 }
 

@@ -16,6 +16,7 @@ var clearings = []string{
 	"clear.key_shared",      // whose key good addresses, or those of a quorum, serve too
 	"clear.signed",          // the zone's signature holds for it (detection CE-2)
 	"clear.authority",       // the zone's own servers give it, asked from the root downwards (CE-5)
+	"clear.nat64",           // it is a good IPv4 address, as DNS64 writes it (CE-8)
 	"clear.verified",        // it proved the name before
 	"clear.history",         // witnesses gave it again and again
 	"clear.witnesses",       // a quorum of witnesses gives it

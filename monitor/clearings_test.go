@@ -56,6 +56,7 @@ var clearingTests = []struct {
 	{"clear.never_public", "private since first seen", newMatter().sys("10.1.2.3"), "unknown learning; div.special_purpose 0 local 10.1.2.3", "unknown no_proof; rebinding suspected 30; div.special_purpose 30 local 10.1.2.3; alert rebinding"},
 	{"clear.signed", "signed by the zone", learntMatter().sys(fresh).validated("system", monitor.UDP, monitor.Secure, fresh), "clean", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1"},
 	{"clear.authority", "given by the zone's own servers", learntMatter().sys(fresh).walked(serves(fresh, goodAddr), serves(goodAddr, fresh)), "clean", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1"},
+	{"clear.nat64", "the known IPv4 address, as DNS64 writes it", learntMatter().of(monitor.TypeAAAA).sys("64:ff9b::c000:500a").denies("alpha", monitor.DoT), "clean", "unknown learning; div.addr_unknown 0 local 64:ff9b::c000:500a"},
 	{"clear.denial_zone", "denied by the zone, and the witnesses lag", learntMatter().denies("system", monitor.UDP).dot(goodAddr, "alpha", "bravo").walked(serves(), serves()), "clean",
 		"unknown withheld; denial  0; div.denial 0 local invalid IP again"},
 	{"clear.records_zone", "given by the zone alone", newMatter().of(monitor.TypeTXT).sys("v=1").gives("v=1"), "clean", "unknown no_witness"},

@@ -13,6 +13,7 @@ const (
 	EvidenceASN      = "asn"           // who announces an answered address
 	EvidenceDead     = "dead_resolver" // a question to a public address at which there is no resolver
 	EvidenceIdentity = "identity"      // what a resolver says that it is
+	EvidenceNAT64    = "nat64"         // behind which prefix a resolver writes IPv4 addresses (RFC 7050)
 	EvidenceNX       = "random_name"   // what a resolver says of names that nobody ever registered
 )
 
@@ -132,7 +133,7 @@ type Evidence struct {
 
 	ASN    uint32       `json:"asn,omitempty"`
 	Org    string       `json:"org,omitempty"`
-	Prefix netip.Prefix `json:"prefix,omitzero"`  // announced by ASN
+	Prefix netip.Prefix `json:"prefix,omitzero"`  // announced by ASN; of nat64
 	Shared bool         `json:"shared,omitempty"` // whoever pays has addresses in that network
 }
 

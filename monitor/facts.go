@@ -12,6 +12,7 @@ type facts struct {
 	walk     *Evidence             // the latest with a proven path
 	dead     []Evidence            // questions to where no resolver is, oldest first
 	nonsense []Evidence            // random names, oldest first
+	nat64    []netip.Prefix
 	networks map[netip.Addr]Evidence
 }
 
@@ -31,6 +32,10 @@ func (f *facts) take(e Evidence) {
 		f.dead = append(f.dead, e)
 	case EvidenceNX:
 		f.nonsense = append(f.nonsense, e)
+	case EvidenceNAT64:
+		if e.Prefix.IsValid() && !slices.Contains(f.nat64, e.Prefix) {
+			f.nat64 = append(f.nat64, e.Prefix)
+		}
 	case EvidenceASN:
 		if f.networks == nil {
 			f.networks = map[netip.Addr]Evidence{}

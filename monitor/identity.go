@@ -162,6 +162,9 @@ func (v *view) classifyZone(a netip.Addr) (Class, string, bool) {
 	if len(v.Watch.TLS.Pins) > 0 {
 		return 0, "", false // a pinned key is a stricter declaration
 	}
+	if v4, ok := v.synthesized(a); ok && v.on("clear.nat64") {
+		return Verified, "DNS64 for " + v4.String(), true
+	}
 	if _, special := SpecialPurpose(a, v.Policy.Exempt); special {
 		return 0, "", false
 	}
@@ -210,6 +213,8 @@ func (v *view) classifyHistory(a netip.Addr) (Class, string, bool) {
 		return 0, "", false // where a key is pinned, nothing less will do
 	case !id.Verified.IsZero() && v.at.Sub(id.Verified) < verifiedFor && v.on("clear.verified"):
 		return Verified, "proven by " + id.By + " on " + id.Verified.UTC().Format(time.DateOnly), true
+	case !id.Authority.IsZero() && v.at.Sub(id.Authority) < historicalFor && v.on("clear.authority"):
+		return Authoritative, "given by the zone's own servers on " + id.Authority.UTC().Format(time.DateOnly), true
 	case v.isHistorical(a) && v.on("clear.history"):
 		return Historical, fmt.Sprintf("given by %d witnesses since %s", len(id.Groups), id.Witnessed.First.UTC().Format(time.DateOnly)), true
 	}

@@ -74,9 +74,15 @@ func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
 		if e.Kind == EvidenceTLS && v.learnProof(b, a, e) || e.Kind == EvidenceDNSSEC && v.learnSigned(b, a, e) {
 			changed = true
 		}
+		if calm && e.Kind == EvidenceWalk && e.PathProven && v.learnWalk(a, e) {
+			changed = true
+		}
 		if calm && (e.Kind == EvidenceWalk && e.PathProven || e.Kind == EvidenceDNSSEC && overTLS(e.Resolver)) && b.learnZone(e) {
 			changed = true
 		}
+	}
+	if calm && v.learnNAT64(b) {
+		changed = true
 	}
 	if calm && slices.ContainsFunc(now.Answers, Observation.Witness) && v.learnRound(a, now) {
 		changed = true
@@ -136,6 +142,23 @@ func (v *view) learnSigned(b *Baseline, a *Answered, e Evidence) (changed bool) 
 			changed = changed || fresh || id.Verified.IsZero()
 			id.Verified, id.By = e.At, bySignature
 		}
+	}
+	return changed
+}
+
+// learnWalk takes in what most of the zone's servers give.
+func (v *view) learnWalk(a *Answered, e Evidence) (changed bool) {
+	for _, addr := range e.Addresses {
+		if c, _ := v.class(addr); !c.Good() {
+			continue
+		}
+		if gave, answered := v.facts.authority(addr); gave*2 <= answered {
+			continue
+		}
+		id, fresh := a.identity(addr)
+		changed = changed || fresh || id.Authority.IsZero()
+		id.Seen.add(e.At)
+		id.Authority = e.At
 	}
 	return changed
 }
@@ -289,6 +312,7 @@ func (b *Baseline) copy() Baseline {
 	}
 	c.Signing = maps.Clone(b.Signing)
 	c.Zones = slices.Clone(b.Zones)
+	c.NAT64 = slices.Clone(b.NAT64)
 	c.Types = make(map[Type]*Answered, len(b.Types))
 	for t, a := range b.Types {
 		d := *a

@@ -168,13 +168,33 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	if shakes && (suspect || r.Moved) && (q.step == 0 || !r.Unsigned) {
 		ps = append(ps, m.validations(q, r)...)
 	}
+	if q.step == 0 && r.Doubtful && q.q.Type == TypeAAAA {
+		for _, via := range m.own(q.q.Type) {
+			if via.Transport != System {
+				ps = append(ps, Proof{Kind: EvidenceNAT64, Name: q.q.Name, Type: q.q.Type, Via: via})
+				break
+			}
+		}
+	}
 	if suspect && q.step >= 2 && (q.step == 2 || q.step > last) && m.doubtsPath(r) {
 		ps = append(ps, Proof{Kind: EvidenceDead, Name: q.q.Name, Type: q.q.Type, Via: Resolver{Transport: UDP}})
 	}
 	if suspect && (q.step == 3 || q.step > last && (q.step-last)%10 == 0) {
-		ps = append(ps, Proof{Kind: EvidenceWalk, Name: q.q.Name, Type: q.q.Type})
+		ps = append(ps, m.walk(q))
 	}
 	return ps
+}
+
+// mayWalk reports whether the zone itself should be asked about what nobody else
+// can vouch for: as often as witnesses are asked, and of no name that must not
+// leave.
+func (m *Monitor) mayWalk(q *question, r Ruling) bool {
+	return r.Doubtful && !q.subject.watch.Inside && m.cfg.Now().Sub(q.walked) >= m.cfg.Timing.WitnessInterval
+}
+
+func (m *Monitor) walk(q *question) Proof {
+	q.walked = m.cfg.Now()
+	return Proof{Kind: EvidenceWalk, Name: q.q.Name, Type: q.q.Type}
 }
 
 // doubtsPath reports whether a resolver of this host said what is not good.

@@ -281,6 +281,10 @@ func (m *Monitor) advance(q *question, r Ruling) {
 		m.publish(q, r)
 		return
 	}
+	if !slices.ContainsFunc(r.Accusations, Accusation.presses) && m.mayWalk(q, r) {
+		m.work(q, job{proofs: []Proof{m.walk(q)}})
+		return
+	}
 	if !slices.ContainsFunc(r.Accusations, Accusation.presses) {
 		// Nothing to hold against anybody, and nothing to prove it by: unknown.
 		m.closeCase(q)

@@ -28,6 +28,7 @@ type question struct {
 	series  map[string]*run // intervals that are still growing, by endpoint
 	tried   map[netip.Addr]time.Time
 	checked map[string]time.Time // when signatures were last asked for, by endpoint
+	walked  time.Time            // when the zone was last asked itself
 	doubted time.Time            // when a case was last opened
 	noticed string               // the change that was told of last
 

@@ -195,7 +195,7 @@ func guidance(a Alert) []string {
 		}
 		g = append(g, fmt.Sprintf("Take %s out of resolv.conf or DHCP now, if it is this host's.", orThe(a.Resolver, "the resolver")),
 			fmt.Sprintf("If the resolver is yours: unbound-control flush %s, or rndc flushname %s; then look at its version and source ports.", name, name),
-			"If it is a provider's: send them this alert with its evidence.")
+			"If it is a provider's: send them this alert with its evidence. It is poison, or undeclared filtering: a block page says so itself.")
 	case Rebinding:
 		g = append(g, "If the private address is meant (PrivateLink, split horizon), declare it: expect.private: allow, or expect.addresses.")
 	case TLSIntercepted:
