@@ -37,6 +37,7 @@ var clearings = []string{
 	"clear.filtering", // what it answers breaks no pin
 
 	// What keeps a sign from counting.
+	"clear.captive",      // a portal answers for everybody
 	"clear.control",      // a failed handshake says nothing where the control failed too
 	"clear.transient",    // what was seen once may be chance
 	"clear.learning",     // while a name is learnt, only what is proven stands against a lone voice

@@ -46,6 +46,8 @@ var clearingTests = []struct {
 	{"vote.filtering", "as many filter it as give it", newMatter().sys(fresh).dot(fresh, "alpha", "bravo").blocks("charlie").blocks("delta"), "clean", "unknown learning; div.addr_unknown 0 local 192.0.99.1, div.addr_unknown 0 alpha 192.0.99.1, div.addr_unknown 0 bravo 192.0.99.1"},
 	{"clear.filtering", "a filtering resolver breaks a pin", learntMatter().watched(expects("192.0.80.0/24")).twice(func(m *matter) { m.filtered(evilAddr) }), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, pin.violation 60 local 192.0.66.66; alert resolver_cache"},
 
+	{"clear.captive", "a portal answers for everybody", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeTimeout).state(monitor.StateCaptive),
+		"unknown captive", "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 0 local 192.0.66.66"},
 	{"clear.control", "every certificate is wrong", learntMatter().twice(func(m *matter) {
 		m.sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeSelfSigned)
 	}), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 0 local 192.0.66.66", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},

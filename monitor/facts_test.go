@@ -193,3 +193,9 @@ var factTests = []ruleTest{
 	{"path.encrypted_mitm", "it came round", learntMatter().fails("alpha").dot(goodAddr, "bravo").then(10*time.Second).dot(goodAddr, "alpha"), nil},
 	{"path.encrypted_mitm", "blocked is not replaced", learntMatter().reply(voice("alpha", monitor.DoT), reply{err: monitor.ErrTimeout}).dot(goodAddr, "bravo"), nil},
 }
+
+// state marks the sample.
+func (m *matter) state(s ...string) *matter {
+	m.last().State = s
+	return m
+}

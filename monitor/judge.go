@@ -30,7 +30,10 @@ func Judge(c *Case) Ruling {
 	v := newView(c)
 	findings := v.find()
 	r := Ruling{Judgement: Judgement{Name: c.Question.Name, Type: c.Question.Type, At: v.at}}
-	r.Accusations = v.accuse(findings)
+	captive := len(c.Samples) > 0 && slices.Contains(c.Samples[len(c.Samples)-1].State, StateCaptive) && v.on("clear.captive")
+	if !captive {
+		r.Accusations = v.accuse(findings)
+	}
 	for _, o := range v.choose(func(*answer) bool { return true }) {
 		r.Answers = append(r.Answers, o.Observation)
 	}
@@ -41,6 +44,10 @@ func Judge(c *Case) Ruling {
 	v.doubt(&r)
 	v.toProve(&r)
 	v.decide(&r)
+	if captive && r.Verdict != Clean {
+		r.Verdict, r.Cause, r.Absent = Unknown, CauseCaptive, false
+		r.Cure = r.Cause.Cure(strings.TrimSuffix(c.Question.Name, "."))
+	}
 	v.explain(&r)
 	return r
 }

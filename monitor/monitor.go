@@ -48,6 +48,7 @@ type Monitor struct {
 	ctx       context.Context // of Run, for the work it starts
 	counts    Counts
 	health    health
+	crowd     crowd
 	proofs    proofQueue
 	peers     map[string]*peer
 	wakes     bucket               // of all names

@@ -164,6 +164,10 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	if q.subject.base == nil {
 		q.subject.base = NewBaseline(q.q.Name, s.At)
 	}
+	m.crowd.note(s)
+	if m.captive(s.At) {
+		s.State = append(slices.Clip(s.State), StateCaptive)
+	}
 	m.tap(q.subject, s)
 	q.keep(s)
 	c := q.context(m.policy)

@@ -1,0 +1,115 @@
+package monitor
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// crowd is where this host's own path leads watched names to, so that an address
+// to which names of different owners lead is seen. Each judgement is about one
+// name: what is seen here comes to it as state or evidence of its sample.
+type crowd struct {
+	lead     map[string]lead // by name
+	trusted  time.Time       // when a right certificate was last shown by anybody
+	portalAt time.Time       // since when everything looks like a captive portal; zero for not
+}
+
+// lead is the latest answer of this host's path for a name.
+type lead struct {
+	at    time.Time
+	addrs []netip.Addr
+}
+
+// crowded is how many names, of which none was known at an address before, make
+// it a crowd.
+const crowded = 3
+
+// note takes in a sample.
+func (c *crowd) note(s Sample) {
+	for _, e := range s.Evidence {
+		if e.Kind == EvidenceTLS && e.Outcome == OutcomeOK && e.At.After(c.trusted) {
+			c.trusted = e.At
+		}
+	}
+	if s.Via != Probe {
+		return
+	}
+	var as []netip.Addr
+	heard := false
+	for _, o := range s.Answers {
+		if o.Role != Local || o.Error != "" {
+			continue
+		}
+		heard = true
+		for _, a := range o.Addresses(s.Question) {
+			if !slices.Contains(as, a) {
+				as = append(as, a)
+			}
+		}
+	}
+	if !heard || len(as) == 0 {
+		return
+	}
+	if c.lead == nil {
+		c.lead = map[string]lead{}
+	}
+	c.lead[s.Question.Name] = lead{s.At, as}
+}
+
+// strangers lists the names that lead to a and were never known there.
+func (m *Monitor) strangers(a netip.Addr, now time.Time) []string {
+	var names []string
+	for name, l := range m.crowd.lead {
+		s := m.subjects[name]
+		if s == nil || !slices.Contains(l.addrs, a) || now.Sub(l.at) > staleIntervals*m.interval(s)+askTimeout {
+			continue
+		}
+		if s.base != nil && s.base.knows(a) {
+			continue
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// knows reports whether a was ever given by witnesses, or proved the name.
+func (b *Baseline) knows(a netip.Addr) bool {
+	for _, t := range b.Types {
+		if id := t.Addresses[a]; id != nil && (id.Witnessed.Count > 0 || !id.Authority.IsZero() || !id.Verified.IsZero()) {
+			return true
+		}
+	}
+	return false
+}
+
+// StateCaptive is the state of a sample in which every name leads to one address
+// and no witness is heard: a portal asks for a login (detection §5.5).
+const StateCaptive = "captive"
+
+// captive reports whether the network looks like one with a captive portal: names
+// that have nothing to do with each other lead to one address, nobody is heard
+// over TLS, and nothing at all shows a right certificate. Who only poses as a
+// portal has to cut the host off to hold that up.
+func (m *Monitor) captive(now time.Time) bool {
+	since := m.crowd.portalAt
+	m.crowd.portalAt = time.Time{}
+	if !m.silentRole(func(p *peer) bool { return p.Role == Reference && p.Transport != UDP && p.Transport != TCP }) {
+		return false
+	}
+	for _, l := range m.crowd.lead {
+		if len(l.addrs) != 1 || len(m.strangers(l.addrs[0], now)) < crowded {
+			continue
+		}
+		if since.IsZero() {
+			since = now
+		}
+		if m.crowd.trusted.After(since) {
+			return false
+		}
+		m.crowd.portalAt = since
+		return true
+	}
+	return false
+}
