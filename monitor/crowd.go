@@ -113,3 +113,53 @@ func (m *Monitor) captive(now time.Time) bool {
 	}
 	return false
 }
+
+// crowds gives evidence of every address to which this sample leads together with
+// other names that have nothing to do with this one.
+func (m *Monitor) crowds(s Sample) []Evidence {
+	var es []Evidence
+	for _, a := range m.crowd.lead[s.Question.Name].addrs {
+		if names := m.unrelated(m.strangers(a, s.At)); len(names) >= crowded && slices.Contains(names, s.Question.Name) {
+			es = append(es, Evidence{Kind: EvidenceCrowd, At: s.At, Address: a, Names: names})
+		}
+	}
+	return es
+}
+
+// unrelated leaves those of the names out that share a network with one before,
+// or of which nothing is known: the customers of one CDN may meet anywhere.
+func (m *Monitor) unrelated(names []string) []string {
+	var out []string
+	var nets []netip.Prefix
+	for _, name := range names {
+		own := m.subjects[name].base.networks()
+		if len(own) == 0 || slices.ContainsFunc(own, func(p netip.Prefix) bool {
+			return slices.ContainsFunc(nets, p.Overlaps)
+		}) {
+			continue
+		}
+		out, nets = append(out, name), append(nets, own...)
+	}
+	return out
+}
+
+// networks gives the networks in which the name is known, wide enough that two of
+// one owner's seldom differ: /16 and /32.
+func (b *Baseline) networks() []netip.Prefix {
+	if b == nil {
+		return nil
+	}
+	var ps []netip.Prefix
+	for _, t := range b.Types {
+		for a, id := range t.Addresses {
+			bits := 32
+			if a.Is4() {
+				bits = 16
+			}
+			if p, err := a.Prefix(bits); err == nil && (id.Witnessed.Count > 0 || !id.Verified.IsZero()) && !slices.Contains(ps, p) {
+				ps = append(ps, p)
+			}
+		}
+	}
+	return ps
+}

@@ -14,6 +14,7 @@ const (
 	EvidenceDead     = "dead_resolver" // a question to a public address at which there is no resolver
 	EvidenceIdentity = "identity"      // what a resolver says that it is
 	EvidenceNAT64    = "nat64"         // behind which prefix a resolver writes IPv4 addresses (RFC 7050)
+	EvidenceCrowd    = "crowd"         // names that have nothing to do with each other lead to one address here
 	EvidenceNX       = "random_name"   // what a resolver says of names that nobody ever registered
 )
 
@@ -126,6 +127,8 @@ type Evidence struct {
 	DS          []string              `json:"ds,omitempty"`          // of the zone at its parent, sorted; none where it is unsigned
 	TTL         uint32                `json:"ttl,omitempty"`         // longest that authority gives the records, seconds
 	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address
+
+	Names []string `json:"names,omitempty"` // crowd, random_name
 
 	Answered bool   `json:"answered,omitempty"` // dead_resolver: something did; random_name: with an address
 	NSID     string `json:"nsid,omitempty"`     // identity, or RFC 4892 id.server

@@ -13,6 +13,7 @@ type facts struct {
 	dead     []Evidence            // questions to where no resolver is, oldest first
 	nonsense []Evidence            // random names, oldest first
 	nat64    []netip.Prefix
+	crowds   map[netip.Addr][]string // unrelated names that lead to an address, as seen last
 	networks map[netip.Addr]Evidence
 }
 
@@ -36,6 +37,11 @@ func (f *facts) take(e Evidence) {
 		if e.Prefix.IsValid() && !slices.Contains(f.nat64, e.Prefix) {
 			f.nat64 = append(f.nat64, e.Prefix)
 		}
+	case EvidenceCrowd:
+		if f.crowds == nil {
+			f.crowds = map[netip.Addr][]string{}
+		}
+		f.crowds[e.Address] = e.Names
 	case EvidenceASN:
 		if f.networks == nil {
 			f.networks = map[netip.Addr]Evidence{}

@@ -157,6 +157,15 @@ var factTests = []ruleTest{
 	{"dnssec.stripped", "it never did", learntMatter().sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), []string{"0 local 192.0.66.66"}},
 	{"dnssec.stripped", "from a good address", learntMatter().signer("system", monitor.UDP).sys(goodAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
 
+	{"div.shared_sink", "three names, and it is none of theirs", learntMatter().sys(evilAddr).crowd(evilAddr, 3), []string{"30 local 192.0.66.66"}},
+	{"div.shared_sink", "two names", learntMatter().sys(evilAddr).crowd(evilAddr, 2), nil},
+	{"div.shared_sink", "it proves the name", learntMatter().sys(fresh).crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey), nil},
+	{"div.sni_relay", "three names, before operators were asked in plain", learntMatter().sys(fresh).crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey), []string{"0 local 192.0.99.1 again"}},
+	{"div.sni_relay", "and operators lead there in plain", learntMatter().sys(fresh).crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey).pair("alpha", fresh, goodAddr).pair("bravo", fresh, goodAddr), []string{"30 local 192.0.99.1"}},
+	{"div.sni_relay", "and operators do not", learntMatter().sys(fresh).crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey).pair("alpha", goodAddr, goodAddr).pair("bravo", goodAddr, goodAddr), nil},
+	{"div.sni_relay", "a witness gives it as well", learntMatter().sys(fresh).dot(fresh, "alpha").crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey), nil},
+	{"div.sni_relay", "it proves nothing", learntMatter().sys(evilAddr).crowd(evilAddr, 3), nil},
+
 	{"walk.contradiction", "no server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(goodAddr2)), []string{"30 local 192.0.66.66"}},
 	{"walk.contradiction", "one server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(evilAddr)), nil},
 	{"walk.contradiction", "no server answered", learntMatter().sys(evilAddr).walked(monitor.AuthoritativeServer{Error: monitor.ErrTimeout}), nil},
@@ -198,4 +207,9 @@ var factTests = []ruleTest{
 func (m *matter) state(s ...string) *matter {
 	m.last().State = s
 	return m
+}
+
+// crowd adds that n names that have nothing to do with each other lead to addr.
+func (m *matter) crowd(addr string, n int) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceCrowd, Address: netip.MustParseAddr(addr), Names: []string{"a.example.", "b.example.", m.Question.Name}[3-n:]})
 }

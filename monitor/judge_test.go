@@ -138,6 +138,10 @@ var judgeTests = []struct {
 	}).dead(true), "poisoned ; path_rewritten confirmed path 125"},
 	{"a dead resolver answers, and says nothing false", learntMatter().sys(goodAddr).dot(goodAddr, four...).dead(true), "clean ; "},
 
+	{"relayed: right certificates of three names, in plain alone", learntMatter().twice(func(m *matter) {
+		m.sys(fresh).crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey).pair("alpha", fresh, goodAddr).pair("bravo", fresh, goodAddr)
+	}), "clean ; "},
+
 	// Everybody finds the name elsewhere.
 	{"moved, with other servers, without DS, with a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, newNS, nil), "suspect ; authority_hijack_suspected suspected authority 40"},
 	{"moved, with other servers and a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, nil, newNS, nil), "clean ; "},

@@ -167,6 +167,8 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	m.crowd.note(s)
 	if m.captive(s.At) {
 		s.State = append(slices.Clip(s.State), StateCaptive)
+	} else {
+		s.Evidence = append(slices.Clip(s.Evidence), m.crowds(s)...)
 	}
 	m.tap(q.subject, s)
 	q.keep(s)

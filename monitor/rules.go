@@ -61,6 +61,8 @@ var rules = []rule{
 	{"div.plain_path_uniform", divergence, plainPathUniform},
 	{"div.special_purpose", divergence, specialPurpose},
 	{"div.denial", divergence, divDenial},
+	{"div.shared_sink", divergence, sharedSink},
+	{"div.sni_relay", divergence, sniRelay},
 	{"walk.contradiction", divergence, walkContradiction},
 	{"dnssec.bogus_here", signatures, bogusHere},
 	{"dnssec.stripped", signatures, dnssecStripped},

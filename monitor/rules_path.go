@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ func (v *view) pairs() map[string][]pair {
 			}
 		}
 		if near != nil {
-			m[p.Operator] = append(m[p.Operator], pair{p, near, v.stands(p) == suspicious && v.stands(near) == good})
+			m[p.Operator] = append(m[p.Operator], pair{p, near, (v.stands(p) == suspicious || v.relayed(p)) && v.stands(near) == good})
 		}
 	}
 	return m
@@ -82,7 +83,7 @@ func (v *view) liars() []string {
 	}
 	for _, o := range v.choose(local) {
 		// The C library asks the same nameservers: it is no voice beside theirs.
-		if v.stands(o) == suspicious && o.Transport != System {
+		if (v.stands(o) == suspicious || v.relayed(o)) && o.Transport != System {
 			ops = append(ops, o.Group())
 		}
 	}
@@ -194,4 +195,56 @@ func (v *view) masked(endpoint string) (at []time.Time, last *answer) {
 		}
 	}
 	return at, last
+}
+
+// relayed reports whether o leads to where unrelated names lead as well, and no
+// witness does.
+func (v *view) relayed(o *answer) bool {
+	return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool { return len(v.facts.crowds[a]) >= crowded && len(v.given[a]) == 0 })
+}
+
+// sharedSink (div.shared_sink): unrelated names lead to one address here that is
+// none of theirs. Portals, filters and liars do that.
+func sharedSink(v *view) []Finding {
+	var fs []Finding
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			c, _ := v.class(a)
+			names := v.facts.crowds[a]
+			if !c.Suspicious() || len(names) < crowded {
+				continue
+			}
+			f := accused(o)
+			f.Weight, f.Address = strong, a
+			f.Fact = fmt.Sprintf("%s leads %d names that have nothing to do with each other to %s", o.Label(), len(names), a)
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// sniRelay (div.sni_relay): unrelated names lead to one address here that shows
+// the right certificate of each, and leads there in plain alone: somebody on the
+// way relays TLS. He cannot read it, but knows who talks to whom.
+func sniRelay(v *view) []Finding {
+	var fs []Finding
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			c, _ := v.class(a)
+			names := v.facts.crowds[a]
+			if c.Suspicious() || len(names) < crowded || len(v.given[a]) > 0 {
+				continue
+			}
+			f := accused(o)
+			f.Address, f.Pending = a, len(v.pairs()) == 0
+			f.Fact = fmt.Sprintf("%s shows the right certificates of %d names that have nothing to do with each other, and no witness gives it", a, len(names))
+			if len(v.liars()) >= uniformGroups {
+				f.Weight = strong
+			}
+			if f.Pending || f.Weight > 0 {
+				fs = append(fs, f)
+			}
+		}
+	}
+	return fs
 }

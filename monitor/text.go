@@ -29,6 +29,8 @@ func (k Kind) Phrase() string {
 		return "someone poses as an encrypted resolver"
 	case PathRedirected:
 		return "port 53 from here is answered by someone else, so far honestly"
+	case PathRelayed:
+		return "someone on the way relays TLS connections, and sees who talks to whom"
 	case Denial:
 		return "a resolver denies a name that exists"
 	case PolicyBlock:
@@ -69,6 +71,8 @@ func claim(a Alert) string {
 		return fmt.Sprintf("someone between here and %s poses as it: it does not prove its name, and is no witness", a.Resolver)
 	case PathRedirected:
 		return "port 53 from here is answered by someone else; nothing false was heard from it so far"
+	case PathRelayed:
+		return fmt.Sprintf("someone on the way leads connections through %s, which relays TLS: it cannot read it, and sees who talks to whom", join(a.Observed, "an address of its own"))
 	case Denial:
 		return fmt.Sprintf("%s says that %s does not exist, and others give it", a.Resolver, name)
 	case PolicyBlock:
@@ -90,6 +94,8 @@ func wouldChange(k Kind, observed []string, name string) string {
 		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
 	case TLSIntercepted:
 		return "the resolver proving its name again, or its operator's new certificate in the configuration"
+	case PathRelayed:
+		return fmt.Sprintf("a witness that gives %s too", at)
 	case PathRedirected:
 		return "silence where no resolver is"
 	case Denial, PolicyBlock:
@@ -201,6 +207,9 @@ func guidance(a Alert) []string {
 	case TLSIntercepted:
 		g = append(g, fmt.Sprintf("Look at the certificate that %s shows: openssl s_client -connect to its address and port.", orThe(a.Resolver, "the resolver")),
 			"A firewall that inspects TLS: let the resolver's address pass, or take another witness. Until then it has no voice here.")
+	case PathRelayed:
+		g = append(g, fmt.Sprintf("Find whose %s is. A front or an accelerator of your own: declare it in expect.addresses of these names.", at0(a)),
+			"Until it is found, resolve over TLS (DoT or DoH) from this host.")
 	case PathRedirected:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"If it is meant, leave it: what it says is compared with witnesses over TLS all the same.")
@@ -223,6 +232,8 @@ func guidance(a Alert) []string {
 
 // server gives the address in the label of a resolver.
 func server(label string) string { return label[strings.LastIndexByte(label, ' ')+1:] }
+
+func at0(a Alert) string { return join(a.Observed[:min(1, len(a.Observed))], "the address") }
 
 func orThis(host string) string { return orThe(host, "this host") }
 

@@ -88,6 +88,7 @@ const (
 	Rebinding       Kind = "rebinding"
 	TLSIntercepted  Kind = "tls_mitm"
 	PathRedirected  Kind = "path_redirected"
+	PathRelayed     Kind = "path_relay"
 	Denial          Kind = "denial"
 	PolicyBlock     Kind = "policy_block"
 )
@@ -97,7 +98,7 @@ const ChangeNotice Kind = "change_notice"
 
 // pathWide reports whether the kind is about the way to a resolver, and not about
 // the name at which it was noticed: it is said once, for all names.
-func (k Kind) pathWide() bool { return k == TLSIntercepted || k == PathRedirected }
+func (k Kind) pathWide() bool { return k == TLSIntercepted || k == PathRedirected || k == PathRelayed }
 
 // paltry reports whether the kind is written down and calls nobody.
 func (k Kind) paltry() bool { return k == Denial || k == PolicyBlock }

@@ -125,6 +125,8 @@ func (v *view) weigh(a *Accusation) {
 		v.weighMove(a)
 	case nsSplit, v.everybody(a):
 		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
+	case has("div.sni_relay", strong) && !mismatch && !bogus:
+		a.Kind, a.Attribution, a.Harmless, a.Content = PathRelayed, AtPath, true, false
 	case a.Local && lying:
 		a.Kind, a.Attribution = PathRewritten, AtPath
 	case has("path.encrypted_mitm", weak):

@@ -32,7 +32,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Servers: []monitor.AuthoritativeServer{{
 			Name: "ns." + name, Address: addr, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true, Serial: 1, Error: "timeout",
 		}},
-		Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
+		Names: []string{name}, Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
 	}
 	packet := monitor.Packet{
 		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Iface: 2, Link: 1, Raw: []byte{1},
