@@ -137,6 +137,8 @@ func (v *view) subjects() []*answer {
 		if v.stands(o) != suspicious {
 			if bad := v.dissents(o); len(bad) >= minorityHits || slices.ContainsFunc(bad, v.disproven) {
 				o = bad[len(bad)-1]
+			} else if bad := v.wavering(o); bad != nil {
+				o = bad
 			}
 		}
 		os = append(os, o)
@@ -162,6 +164,28 @@ func (v *view) answersOf(endpoint string, n int) []*answer {
 // dissents gives those of the endpoint's last answers that are suspicious.
 func (v *view) dissents(o *answer) []*answer {
 	return slices.DeleteFunc(v.answersOf(o.Endpoint(), minorityHits+1), func(o *answer) bool { return v.stands(o) != suspicious })
+}
+
+// poolAnswers is how many answers of an endpoint that wavers are looked at: of
+// four caches with one that lies, so many are all good in 3 of 100 times.
+const poolAnswers = 12
+
+// wavering gives the latest false answer of an endpoint that gave false and good
+// ones by turns in this case: one cache of a pool is poisoned (detection §8.5).
+func (v *view) wavering(o *answer) (last *answer) {
+	wavers := false
+	as := v.answersOf(o.Endpoint(), len(v.all))
+	for i, p := range as {
+		if v.stands(p) != suspicious || !v.disproven(p) {
+			continue
+		}
+		wavers = wavers || last != nil && v.stands(as[i-1]) == good
+		last = p
+	}
+	if !wavers || !slices.Contains(as[max(0, len(as)-poolAnswers):], last) {
+		return nil
+	}
+	return last
 }
 
 // disproven reports whether o holds an address that showed a wrong certificate

@@ -70,6 +70,9 @@ var ruleTests = []ruleTest{
 	{"id.tls_mismatch", "the name serves no TLS", learntMatter().watched(func(w *monitor.Watch) { w.TLS.Off = true }).
 		sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK), nil},
 	{"id.tls_mismatch", "disproven in history", learntMatter().bad(evilAddr, time.Hour).sys(evilAddr), []string{"60 local 192.0.66.66"}},
+	{"id.tls_mismatch", "false and good by turns: one cache of several lies", pooled(evilAddr, goodAddr, evilAddr, goodAddr, goodAddr, goodAddr, goodAddr, goodAddr), []string{"60 local 192.0.66.66"}},
+	{"id.tls_mismatch", "false once, and good ever since", pooled(evilAddr, goodAddr, goodAddr, goodAddr, goodAddr, goodAddr), nil},
+	{"id.tls_mismatch", "false by turns, and good for longer than luck gives", pooled(append([]string{evilAddr, goodAddr, evilAddr}, slices.Repeat([]string{goodAddr}, 12)...)...), nil},
 	{"id.tls_mismatch", "disproven in history, eight days ago", learntMatter().bad(evilAddr, 8*24*time.Hour).sys(evilAddr), nil},
 	{"id.tls_mismatch", "wrong at a good address, once", learntMatter().sys(goodAddr).shows(goodAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr2, monitor.OutcomeOK), []string{"15 local 192.0.80.10 again"}},
 
@@ -191,6 +194,16 @@ func (m *matter) pair(name, plain, enc string) *matter { return m.udp(plain, nam
 // behind adds such a pair, with the false address behind a good one.
 func (m *matter) behind(name string) *matter {
 	return m.say(name, monitor.UDP, 60, goodAddr, evilAddr).dot(goodAddr, name)
+}
+
+// pooled is a resolver that gives addresses one after the other; the false one is
+// disproven.
+func pooled(as ...string) *matter {
+	m := learntMatter().wrong(nil)
+	for _, a := range as {
+		m.then(5 * time.Second).sys(a)
+	}
+	return m
 }
 
 func TestRules(t *testing.T) {
