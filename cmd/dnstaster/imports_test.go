@@ -27,7 +27,7 @@ const ourModule = "github.com/dnstaster/dnstaster/"
 var libraryOwners = map[string][]string{
 	"github.com/google/gopacket": {"capture", "lab/inject"},
 	"go.etcd.io/bbolt":           {"storage"},
-	"github.com/miekg/dns":       {"monitor/resolver", "monitor/evidence", "capture", "lab/inject", "lab"},
+	"github.com/miekg/dns":       {"monitor/resolver", "monitor/evidence", "monitor/evidence/dnssec", "capture", "lab/inject", "lab"},
 }
 
 // drawers are names under which a package gathers what has no home.
