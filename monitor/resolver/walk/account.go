@@ -40,11 +40,19 @@ func (a *account) take(s step) {
 			continue
 		}
 		a.spoke++
-		server.Error = ""
-		server.Serial = cmp.Or(t.serial, server.Serial)
-		for _, said := range t.said {
-			a.hear(server, said)
-		}
+		a.believe(server, t)
+	}
+	for _, t := range s.above {
+		a.believe(a.server(t.server), t)
+	}
+}
+
+// believe adds what a server said of one name.
+func (a *account) believe(server *monitor.AuthoritativeServer, t *testimony) {
+	server.Error = ""
+	server.Serial = cmp.Or(t.serial, server.Serial)
+	for _, said := range t.said {
+		a.hear(server, said)
 	}
 }
 

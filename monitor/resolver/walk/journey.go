@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -68,42 +69,72 @@ func (j *journey) suspect(s Server, z *zone) {
 type step struct {
 	zone  *zone
 	heard []*testimony
+	above []*testimony // of servers of zones above that answered themselves
+}
+
+// stop is a name to ask for, and the zone where that is known.
+type stop struct {
+	name string
+	zone *zone // nil is to be found
+	from *step // that had an alias to it
 }
 
 // follow walks to name and from alias to alias, and hands each step to take in
 // the order in which they are found. Different servers may know different
-// aliases; each leads on once. The error is of the first name that no zone was
-// found for.
+// aliases, or different zones below; each leads on once. The error is of the
+// first name that no zone was found for.
 func (j *journey) follow(ctx context.Context, name string, kind monitor.Type, take func(step)) (names []string, err error) {
 	names = []string{name}
-	from := map[string]step{}
-	for i := 0; i < len(names) && ctx.Err() == nil; i++ {
-		z, trouble := j.find(ctx, names[i])
-		if trouble != nil {
-			if err == nil {
-				err = trouble
+	stops := []stop{{name: name}}
+	for i := 0; i < len(stops) && ctx.Err() == nil; i++ {
+		at := stops[i]
+		if at.zone == nil {
+			z, trouble := j.find(ctx, at.name)
+			if trouble != nil {
+				err = cmp.Or(err, trouble)
+				continue
 			}
-			continue
+			at.zone = z
 		}
-		s := step{zone: z}
-		if before, ok := from[names[i]]; ok && before.zone == z {
-			s.heard, _ = along(before.heard, names[i], kind)
-		}
-		if s.heard == nil {
-			s.heard = j.hear(ctx, z, names[i], kind)
-		}
+		s := j.hear(ctx, at, kind)
 		take(s)
 		for _, t := range s.heard {
 			for _, said := range t.said {
-				if said.content == alias && !slices.Contains(names, said.target) && len(names) < maxNames {
+				if said.content == alias && !slices.Contains(names, said.target) && len(stops) < maxNames {
 					names = append(names, said.target)
-					from[said.target] = s
+					stops = append(stops, stop{name: said.target, from: &s})
 				}
+			}
+			if t.cut.zone != "" && j.zones[t.cut.zone] == nil && len(stops) < maxNames {
+				stops = append(stops, stop{name: at.name, zone: j.enter(at.zone, t.cut)})
 			}
 		}
 	}
-	if err == nil {
-		err = ctx.Err()
+	return names, cmp.Or(err, ctx.Err())
+}
+
+// hear asks every server of a zone for a name, unless what was said of an alias
+// to it says that too. Servers of the zones above should point downwards; one
+// that answers instead is heard as well, or a single liar among them, asked by
+// chance on the way down, would speak for all.
+func (j *journey) hear(ctx context.Context, at stop, kind monitor.Type) step {
+	s := step{zone: at.zone}
+	if at.from != nil && at.from.zone == at.zone {
+		if heard, ok := along(at.from.heard, at.name, kind); ok {
+			s.heard = heard
+			return s
+		}
 	}
-	return names, err
+	q := question{name: at.name, kind: uint16(kind)}
+	s.heard = j.askAll(ctx, at.zone, q)
+	j.askMore(ctx, at.zone, q, s.heard)
+	for z := at.zone.parent; z != nil && !z.top(); z = z.parent {
+		for _, t := range j.askAll(ctx, z, q) {
+			known := slices.ContainsFunc(s.heard, func(u *testimony) bool { return u.server.Addr == t.server.Addr })
+			if t.err == nil && !known {
+				s.above = append(s.above, t)
+			}
+		}
+	}
+	return s
 }

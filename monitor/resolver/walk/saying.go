@@ -21,7 +21,7 @@ const (
 // saying is one response, reduced to what the server may speak about.
 type saying struct {
 	content  content
-	nx       bool // the name does not exist
+	nx       bool     // the name does not exist
 	rrs      []dns.RR // of the name and type, or what makes it an alias
 	target   string   // of an alias
 	answers  []dns.RR // all of the zone in the answer section

@@ -15,11 +15,11 @@ import (
 // testimony is what one server said of one name, over all the times that it
 // was asked.
 type testimony struct {
-	server  Server
-	said    []saying
-	serial  uint32
-	subnets bool  // it minds the subnet of the client
-	err     error // why it made no statement; nil where it made one
+	server Server
+	said   []saying
+	serial uint32
+	cut    delegation // that it pointed to instead
+	err    error      // why it made no statement; nil where it made one
 }
 
 // lame is of a server that points elsewhere for a name of its own zone.
@@ -68,34 +68,36 @@ func (j *journey) apex(ctx context.Context, z *zone) []string {
 	return names
 }
 
-// hear asks every server of z for name: once, with its serial; then for clients
-// elsewhere; then again and again, as far as the budget goes. Servers are asked
-// side by side, each one question after the other.
-func (j *journey) hear(ctx context.Context, z *zone, name string, kind monitor.Type) []*testimony {
+// askAll asks every server of z once for name, with its serial. They are asked side
+// by side.
+func (j *journey) askAll(ctx context.Context, z *zone, q question) []*testimony {
 	var all []*testimony
 	for _, s := range j.servers(ctx, z) {
 		all = append(all, &testimony{server: s})
 	}
-	q := question{name: name, kind: uint16(kind)}
 	each(all, func(t *testimony) {
-		s, err := j.hearOne(ctx, z, t.server, q)
+		s, err := j.askOne(ctx, z, t.server, q)
 		if err != nil {
-			t.err = err
+			t.err, t.cut = err, s.cut
 			return
 		}
 		t.said, t.serial = append(t.said, s), s.serial
-		if s, err := j.hearOne(ctx, z, t.server, question{name: z.zone, kind: dns.TypeSOA}); err == nil {
+		if s, err := j.askOne(ctx, z, t.server, question{name: z.zone, kind: dns.TypeSOA}); err == nil {
 			t.serial = s.serial
 		}
 	})
+	return all
+}
+
+// askMore asks those who made a statement again: for clients elsewhere, then for
+// ours, as far as the budget goes.
+func (j *journey) askMore(ctx context.Context, z *zone, q question, all []*testimony) {
+	all = slices.DeleteFunc(slices.Clone(all), func(t *testimony) bool { return t.err != nil })
 	each(all, func(t *testimony) {
 		for _, p := range j.sweep {
-			if t.err != nil {
-				return
-			}
-			q := q
-			q.subnet = p
-			s, err := j.hearOne(ctx, z, t.server, q)
+			elsewhere := q
+			elsewhere.subnet = p
+			s, err := j.askOne(ctx, z, t.server, elsewhere)
 			if err != nil || !s.tailored {
 				return // it tells everybody the same
 			}
@@ -104,19 +106,15 @@ func (j *journey) hear(ctx context.Context, z *zone, name string, kind monitor.T
 	})
 	for range j.cfg.Repeat - 1 {
 		each(all, func(t *testimony) {
-			if t.err != nil {
-				return
-			}
-			if s, err := j.hearOne(ctx, z, t.server, q); err == nil {
+			if s, err := j.askOne(ctx, z, t.server, q); err == nil {
 				t.said = append(t.said, s)
 			}
 		})
 	}
-	return all
 }
 
-// hearOne asks one server of z.
-func (j *journey) hearOne(ctx context.Context, z *zone, server Server, q question) (saying, error) {
+// askOne asks one server of z.
+func (j *journey) askOne(ctx context.Context, z *zone, server Server, q question) (saying, error) {
 	m, err := j.ask(ctx, server.Addr, q)
 	if err != nil {
 		return saying{}, err

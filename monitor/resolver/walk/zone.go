@@ -71,7 +71,7 @@ func (j *journey) find(ctx context.Context, name string) (*zone, error) {
 		}
 		switch {
 		case err != nil && (z.top() || ctx.Err() != nil || errors.Is(err, errBudget)):
-			return nil, fmt.Errorf("servers of %s: %w", z.zone, err)
+			return nil, fmt.Errorf("%s: servers of %s", describe(err), z.zone)
 		case err != nil:
 			return z, nil // whoever asks each of them for the name itself will see
 		case s.content == referral:
@@ -144,6 +144,9 @@ func (j *journey) askAny(ctx context.Context, z *zone, q question) (saying, erro
 			continue
 		}
 		said, err := interpret(m, z.zone, q)
+		if err == nil && said.content == referral && q.kind == dns.TypeDS {
+			err = lame // it is the zone above that has DS (RFC 4035 §3.1.4.1)
+		}
 		if err != nil {
 			last = err
 			if z.top() && errors.Is(err, errCache) {
