@@ -123,7 +123,8 @@ type Evidence struct {
 	// Of walk.
 	PathProven  bool                  `json:"path_proven,omitempty"` // nobody on the way answers in the place of others
 	Zone        string                `json:"zone,omitempty"`        // in which the walk ended
-	Nameservers []string              `json:"ns,omitempty"`          // NS of the zone, sorted
+	Nameservers []string              `json:"ns,omitempty"`          // NS of the zone as it has them itself, sorted
+	Delegation  []string              `json:"delegation,omitempty"`  // NS of the zone as its parent has them, sorted
 	DS          []string              `json:"ds,omitempty"`          // of the zone at its parent, sorted; none where it is unsigned
 	TTL         uint32                `json:"ttl,omitempty"`         // longest that authority gives the records, seconds
 	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address
@@ -153,10 +154,10 @@ type AuthoritativeServer struct {
 
 // Proof asks for one piece of evidence. Which fields count depends on Kind.
 type Proof struct {
-	Kind    string // of the Evidence that is wanted; EvidenceTLS where empty
-	Name    string // in question; asked for in the handshake (SNI) and checked in the certificate
-	Type    Type   // in question: dnssec, walk
-	Address netip.Addr
+	Kind    string     // of the Evidence that is wanted; EvidenceTLS where empty
+	Name    string     // in question; asked for in the handshake (SNI) and checked in the certificate
+	Type    Type       // in question: dnssec, walk
+	Address netip.Addr // tls: to be asked; walk: from where a resolver in question asks, so that authority is asked for it too
 	Port    uint16
 	Role    string
 	Private bool     // the address may be in a private network (RFC 1918, RFC 4193)
