@@ -27,7 +27,9 @@ const ourModule = "github.com/dnstaster/dnstaster/"
 var libraryOwners = map[string][]string{
 	"github.com/google/gopacket": {"capture", "lab/inject"},
 	"go.etcd.io/bbolt":           {"storage"},
-	"github.com/miekg/dns":       {"monitor/resolver", "monitor/evidence", "capture", "lab/inject", "lab"},
+	"github.com/miekg/dns":       {"monitor/resolver", "monitor/resolver/probe", "monitor/evidence", "capture", "lab/inject", "lab"},
+
+	"github.com/oschwald/maxminddb-golang": {"monitor/evidence/asn"},
 }
 
 // drawers are names under which a package gathers what has no home.
