@@ -146,14 +146,14 @@ func (a *Asker) Ask(ctx context.Context, r monitor.Resolver, q monitor.Question)
 	if r.Transport == monitor.System {
 		o = a.askSystem(ctx, r, q, n)
 	} else {
-		o = a.exchange(ctx, r, q, n).observation(r)
+		o = a.deliver(ctx, r, wanted{Question: q}, n).observation(r)
 	}
 	n.count(o)
 	return o
 }
 
-// exchange chooses the transport.
-func (a *Asker) exchange(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) outcome {
+// deliver chooses the transport.
+func (a *Asker) deliver(ctx context.Context, r monitor.Resolver, q wanted, n *tally) outcome {
 	if !r.Addr.IsValid() {
 		return failed(errors.New("the resolver has no address"))
 	}
@@ -198,6 +198,7 @@ func (a *Asker) Close() {
 // over TCP either it has both a message and an error.
 type outcome struct {
 	msg *dns.Msg
+	raw []byte // what msg was read from; where a written query was asked
 	at  time.Time
 	rtt time.Duration
 	err error

@@ -7,6 +7,8 @@
 //     never looks a host up: an endpoint is an address, so that no lookup that
 //     could itself be poisoned comes before the question. The one exception is
 //     a proxy that the environment names.
+//     [Asker.Ask] writes the query and reads the response; [Asker.Exchange] has
+//     both in the caller's hands, for those who need records beside the answer.
 //   - [Operator] is an entry of the [Catalogue] of public operators: where they
 //     can be asked in the clear, over TLS and over HTTPS, and what certificate
 //     they show.
@@ -54,7 +56,7 @@
 //     another for a while is for who chooses endpoints, package monitor.
 //   - A peer that breaks HTTP/2 has package net/http write a line to the
 //     standard logger, for which it knows no other place.
-//   - The DO bit is not set, and FORMERR does not lead to a query without EDNS.
+//   - Ask does not set the DO bit, and FORMERR does not lead to a query without EDNS.
 //   - Text that an endpoint controls is printable ASCII wherever it ends up in
 //     an observation, including Error.
 package resolver

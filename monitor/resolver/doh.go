@@ -70,6 +70,7 @@ func (c *web) ask(ctx context.Context, query *query, n *tally) outcome {
 	}
 	exact, err := query.check(got.message)
 	if err == nil {
+		x.raw = got.message
 		x.msg, err = query.read(got.message)
 	}
 	switch {

@@ -30,7 +30,9 @@ const (
 type query struct {
 	frame  []byte // the message after its length in two octets (RFC 1035 §4.2.2)
 	asked  int    // octets of the question, which follows the header
-	cookie string // ours, in hexadecimal
+	cookie string // ours, in hexadecimal; empty where there is none
+
+	written bool // by the caller of Exchange, who wants the response as it came
 }
 
 // newQuery asks q with a random id, the case of its letters mixed at random and

@@ -45,7 +45,7 @@ func (l lost) Is(target error) bool { return target == errLost }
 // askStream asks over TCP, TLS or HTTPS. A connection that was there before may have
 // died unnoticed, so a question that is lost with such a one is asked once more
 // (RFC 7766 §6.2.4).
-func (a *Asker) askStream(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) outcome {
+func (a *Asker) askStream(ctx context.Context, r monitor.Resolver, q wanted, n *tally) outcome {
 	x, reused := a.tryStream(ctx, r, q, n)
 	if reused && errors.Is(x.err, errLost) {
 		x, _ = a.tryStream(ctx, r, q, n)
@@ -54,8 +54,8 @@ func (a *Asker) askStream(ctx context.Context, r monitor.Resolver, q monitor.Que
 }
 
 // tryStream asks on the connection to r, or makes one; reused tells which.
-func (a *Asker) tryStream(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) (x outcome, reused bool) {
-	query, err := newQuery(q, r.Encrypted())
+func (a *Asker) tryStream(ctx context.Context, r monitor.Resolver, q wanted, n *tally) (x outcome, reused bool) {
+	query, err := q.query(r.Encrypted())
 	if err != nil {
 		return failed(err), false
 	}
@@ -136,7 +136,7 @@ func (c *conn) ask(ctx context.Context, query *query, n *tally) outcome {
 	case <-ctx.Done():
 		got = c.leave(p, sent, ctx.Err())
 	}
-	x := outcome{at: got.at, rtt: got.at.Sub(sent), err: got.err}
+	x := outcome{raw: got.frame, at: got.at, rtt: got.at.Sub(sent), err: got.err}
 	if got.err != nil {
 		return x
 	}

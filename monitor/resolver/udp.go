@@ -32,7 +32,7 @@ var past = time.Unix(1, 0)
 
 // askUDP asks until a try gives an answer. A try that nothing came back to does
 // not hide what an earlier one saw.
-func (a *Asker) askUDP(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) outcome {
+func (a *Asker) askUDP(ctx context.Context, r monitor.Resolver, q wanted, n *tally) outcome {
 	var x outcome
 	for i := range a.cfg.Tries {
 		y := a.tryUDP(ctx, r, q, n)
@@ -55,8 +55,8 @@ func (a *Asker) askUDP(ctx context.Context, r monitor.Resolver, q monitor.Questi
 // echoes cookies. RFC 5452 §9.2 asks for as many ports as practicable; choosing
 // among all of them here would add one bit, and get in the way of the services
 // of this host.
-func (a *Asker) tryUDP(ctx context.Context, r monitor.Resolver, q monitor.Question, n *tally) outcome {
-	query, err := newQuery(q, false)
+func (a *Asker) tryUDP(ctx context.Context, r monitor.Resolver, q wanted, n *tally) outcome {
+	query, err := q.query(false)
 	if err != nil {
 		return failed(err)
 	}
@@ -80,8 +80,8 @@ func (a *Asker) tryUDP(ctx context.Context, r monitor.Resolver, q monitor.Questi
 		return failed(cause(err))
 	}
 	n.queries.Add(1)
-	msg, err := s.receive(query)
-	x := outcome{msg: msg, at: time.Now(), rtt: time.Since(sent), err: err}
+	msg, raw, err := s.receive(query)
+	x := outcome{msg: msg, raw: raw, at: time.Now(), rtt: time.Since(sent), err: err}
 	if err != nil {
 		x.err = cmp.Or(ctx.Err(), err)
 		return x
@@ -98,8 +98,8 @@ func (a *Asker) tryUDP(ctx context.Context, r monitor.Resolver, q monitor.Questi
 		}
 	}
 	// The observation is made twice, so that Late and the caller share nothing.
-	if a.cfg.Linger > 0 && stop() {
-		lingers = a.linger(s, query, r, q, sent, x.observation(r))
+	if a.cfg.Linger > 0 && q.message == nil && stop() {
+		lingers = a.linger(s, query, r, q.Question, sent, x.observation(r))
 	}
 	return x
 }
@@ -142,8 +142,9 @@ func (a *Asker) closeSocket(s *socket) {
 // receive reads until a response to q comes. What is no response to q is
 // counted and passed over, as whoever sends it may not be whom we asked
 // (RFC 5452 §9.1); if nothing better comes in time, the first that at least
-// had the right id is the reason given.
-func (s *socket) receive(q *query) (*dns.Msg, error) {
+// had the right id is the reason given. The message as it came is kept for a
+// written query.
+func (s *socket) receive(q *query) (msg *dns.Msg, raw []byte, err error) {
 	var (
 		buf [maxDatagram]byte
 		bad error
@@ -152,18 +153,20 @@ func (s *socket) receive(q *query) (*dns.Msg, error) {
 		size, err := s.Read(buf[:])
 		if err != nil {
 			if bad != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-				return nil, bad
+				return nil, nil, bad
 			}
-			return nil, cause(err)
+			return nil, nil, cause(err)
 		}
 		exact, err := q.check(buf[:size])
 		if err == nil {
-			var msg *dns.Msg
 			if msg, err = q.read(buf[:size]); err == nil {
 				if !exact {
 					s.n.otherCase.Add(1)
 				}
-				return msg, nil
+				if q.written {
+					raw = slices.Clone(buf[:size])
+				}
+				return msg, raw, nil
 			}
 		}
 		s.n.ignored.Add(1)
@@ -194,7 +197,7 @@ func (a *Asker) linger(s *socket, query *query, r monitor.Resolver, q monitor.Qu
 		defer a.closeSocket(s)
 		seen := []monitor.Canon{first.Canon(q)}
 		for len(seen) <= maxLate {
-			msg, err := s.receive(query)
+			msg, _, err := s.receive(query)
 			if ended(err) {
 				return
 			}
