@@ -11,6 +11,7 @@ require (
 	github.com/google/gopacket v1.1.19 // packets, from network to transport layer
 	github.com/miekg/dns v1.1.73 // DNS messages
 	github.com/oklog/ulid/v2 v2.1.2 // ids of alerts, in order of time
+	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // who announces an address, from MaxMind DB files
 	github.com/owenrumney/go-sarif/v3 v3.3.1 // tests: the official schema of SARIF, and a reader that is not ours
 	github.com/prometheus/client_golang v1.25.0 // metrics
 	github.com/prometheus/common v0.73.1 // http_config and durations as in Prometheus
@@ -54,6 +55,6 @@ require (
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
-	golang.org/x/tools v0.51.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
