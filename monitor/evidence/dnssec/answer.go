@@ -22,6 +22,9 @@ type link struct {
 	detail string
 }
 
+// stripped begins the detail of what has no signatures though it must.
+const stripped = "signatures are stripped"
+
 // gravity orders statuses: an answer is what the worst of its links is.
 var gravity = []monitor.DNSSECStatus{"", monitor.Secure, monitor.Insecure, monitor.Indeterminate, monitor.Bogus}
 
@@ -31,6 +34,7 @@ func (l link) add(e *monitor.Evidence) {
 	was, is := slices.Index(gravity, e.Status), slices.Index(gravity, l.status)
 	if is > was || is == was && l.status == monitor.Secure {
 		e.Status, e.Detail, e.Zone, e.DS = l.status, l.detail, l.zone, l.ds
+		e.Stripped = l.status == monitor.Bogus && strings.HasPrefix(l.detail, stripped)
 	}
 }
 
@@ -69,6 +73,21 @@ func (s *session) answer(ctx context.Context, e *monitor.Evidence, name string, 
 			}
 		}
 	}
+}
+
+// nameservers gives the names of a zone's servers, sorted; none where they
+// cannot be had.
+func (s *session) nameservers(ctx context.Context, zone string) []string {
+	m, err := s.ask(ctx, s.via, zone, dns.TypeNS)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, rr := range set(m.answer, zone, dns.TypeNS).rrs {
+		names = append(names, lower(rr.(*dns.NS).Ns))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // ends reports whether a reply says nothing of a name that an alias in it leads to.

@@ -74,7 +74,7 @@ func (s *session) denial(ctx context.Context, z *zone, m *reply) (*denial, error
 	case failure != nil:
 		return nil, failure
 	default:
-		return nil, flawed(unsigned, "signatures are stripped: nothing signed denies what is missing, and %s is signed", z.name)
+		return nil, flawed(unsigned, stripped+": nothing signed denies what is missing, and %s is signed", z.name)
 	}
 	if n := d.iterations(); n > maxIterations {
 		return nil, flawed(spent, "%s hashes names %d times", z.name, n)

@@ -108,7 +108,7 @@ func TestEvidence(t *testing.T) {
 	want := monitor.Evidence{
 		Kind: monitor.EvidenceDNSSEC, At: now, Role: monitor.Suspect, Resolver: "honest|192.0.2.53|udp", Status: monitor.Secure,
 		Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
-		Zone:      "rsa.test.", DS: []string{z.anchor().data()},
+		Zone:      "rsa.test.", DS: []string{z.anchor().data()}, Nameservers: []string{"ns.invalid."},
 		Detail: "www.rsa.test. A is signed by key " + itoa(z.key.KeyTag()) + " of rsa.test. until 2026-12-05T12:00:00Z",
 	}
 	if diff := cmp.Diff(want, e, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
@@ -116,7 +116,7 @@ func TestEvidence(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"honest alias.rsa.test. A",
-		"honest . DNSKEY", "honest test. DS", "honest test. DNSKEY", "honest rsa.test. DS", "honest rsa.test. DNSKEY",
+		"honest . DNSKEY", "honest test. DS", "honest test. DNSKEY", "honest rsa.test. DS", "honest rsa.test. DNSKEY", "honest rsa.test. NS",
 	}, slices.Compact(w.asked)); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}

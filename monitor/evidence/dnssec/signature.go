@@ -119,7 +119,7 @@ func (s *session) check(zone string, keys []key, r rrset) (seal, error) {
 	case unable != nil:
 		return seal{}, unable
 	case len(r.sigs) == 0:
-		return seal{}, flawed(unsigned, "signatures are stripped: %s has none, and %s is signed", r, zone)
+		return seal{}, flawed(unsigned, stripped+": %s has none, and %s is signed", r, zone)
 	case !signed:
 		return seal{}, flawed(wrong, "no signature over %s is of %s", r, zone)
 	}

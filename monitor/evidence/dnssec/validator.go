@@ -47,7 +47,7 @@ func New(cfg Config, ex Exchanger) *Validator {
 //
 // Addresses, Records and Absent are what was said, whatever its status; Zone and
 // DS are of the zone that the last name is in, and of that which has the fault
-// where there is one. Detail is one sentence of printable ASCII.
+// where there is one. Nameservers are what Via says of that zone, unproven. Detail is one sentence of printable ASCII.
 func (v *Validator) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidence {
 	s := v.session(proof.Via)
 	e := monitor.Evidence{
@@ -66,6 +66,9 @@ func (v *Validator) Prove(ctx context.Context, proof monitor.Proof) monitor.Evid
 		return e
 	}
 	s.answer(ctx, &e, name, uint16(proof.Type))
+	if e.Status == monitor.Secure || e.Status == monitor.Insecure {
+		e.Nameservers = s.nameservers(ctx, e.Zone)
+	}
 	e.Detail = bounded(e.Detail)
 	return e
 }

@@ -102,7 +102,7 @@ func New(cfg Config, asker Asker, log *slog.Logger) *Prober {
 
 // Kinds are the kinds of evidence that a Prober gathers.
 func Kinds() []string {
-	return []string{monitor.EvidenceDead, monitor.EvidenceIdentity, monitor.EvidenceNX}
+	return []string{monitor.EvidenceDead, monitor.EvidenceIdentity, monitor.EvidenceNX, monitor.EvidenceNAT64}
 }
 
 // Prove gathers evidence of one of Kinds. It takes two timeouts of the Config at
@@ -121,6 +121,9 @@ func Kinds() []string {
 // Addresses are all. Of random_name Records tell which of the names were
 // answered, and Answered is that two of three were.
 //
+// Of nat64 Prefix is the last one that an answer shows, and Answered is that
+// there is one.
+//
 // OutcomeNotDialled stands for a kind that is none of those, a spent budget, and
 // a ctx that ended first.
 func (p *Prober) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidence {
@@ -133,6 +136,8 @@ func (p *Prober) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidenc
 		p.dead(ctx, proof, &e)
 	case monitor.EvidenceIdentity:
 		p.identity(ctx, proof, &e)
+	case monitor.EvidenceNAT64:
+		p.nat64(ctx, proof, &e)
 	case monitor.EvidenceNX:
 		p.random(ctx, proof, &e)
 	default:

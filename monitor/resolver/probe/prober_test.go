@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +153,35 @@ func TestIdentity(t *testing.T) {
 					if strings.Contains(q, name) {
 						t.Errorf("the watched name was asked for: %s", q)
 					}
+				}
+			})
+		})
+	}
+}
+
+func TestNAT64(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer func(q dns.Question) *dns.Msg
+		want   monitor.Evidence
+	}{
+		{"the well-known prefix", func(q dns.Question) *dns.Msg {
+			return with(q, dns.RcodeSuccess, q.Name+" 60 IN AAAA 64:ff9b::c000:aa", q.Name+" 60 IN AAAA 64:ff9b::c000:ab")
+		}, monitor.Evidence{Answered: true, Prefix: netip.MustParsePrefix("64:ff9b::/96"), Addresses: addrs("64:ff9b::c000:aa", "64:ff9b::c000:ab"),
+			Detail: "IPv4 addresses are written behind 64:ff9b::/96 here"}},
+		{"an address that carries none", func(q dns.Question) *dns.Msg {
+			return with(q, dns.RcodeSuccess, q.Name+" 60 IN AAAA 2001:db8::1")
+		}, monitor.Evidence{Detail: "IPv4 addresses are written behind no prefix here"}},
+		{"no record", func(q dns.Question) *dns.Msg { return with(q, dns.RcodeSuccess) }, monitor.Evidence{Detail: "IPv4 addresses are written behind no prefix here"}},
+		{"silence", func(dns.Question) *dns.Msg { return nil }, monitor.Evidence{Outcome: monitor.OutcomeTimeout, Detail: `nothing learnt: "timeout"`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &scripted{answer: func(_ monitor.Resolver, q dns.Question) *dns.Msg { return tt.answer(q) }}
+				got := New(Config{}, a, nil).Prove(t.Context(), monitor.Proof{Kind: monitor.EvidenceNAT64, Name: name, Via: isp})
+				tt.want.Kind, tt.want.Resolver = monitor.EvidenceNAT64, monitor.From(isp, time.Time{}).Endpoint()
+				if diff := cmp.Diff(tt.want, got, evidence); diff != "" {
+					t.Errorf("Prove (-want +got):\n%s", diff)
 				}
 			})
 		})
