@@ -93,7 +93,7 @@ func (o Outcome) Phrase() string {
 	return "answers in a way that is not known: " + string(o)
 }
 
-// OwnAddress is the Detail of a handshake that was not made since the address is
+// OwnAddress ends the Detail of a handshake that was not made since the address is
 // this host's own.
 const OwnAddress = "this host's own address"
 

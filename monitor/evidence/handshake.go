@@ -61,7 +61,13 @@ func (p *Prover) shake(ctx context.Context, t target) (h handshake) {
 		}
 		return nil
 	}}
-	raw, err := dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, t.addr)
+	var raw net.Conn
+	var err error
+	if proxy := p.proxyFor(t.addr); proxy != nil {
+		raw, err = tunnel(ctx, proxy, t.addr)
+	} else {
+		raw, err = dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, t.addr)
+	}
 	if err != nil {
 		h.err = err
 		return h

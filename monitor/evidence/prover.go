@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,10 @@ type Config struct {
 	Roots      *x509.CertPool      // nil is the system's, or embedded ones where it has none
 	ExtraRoots []*x509.Certificate // trusted besides Roots
 
+	// Proxy finds the proxy of a connection, by a request whose URL has the address
+	// for its host; nil is http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+
 	AllowPrefixes []netip.Prefix               // dialled whatever the guard says, as written and not inside other notations
 	OwnAddresses  func() ([]netip.Addr, error) // this host's, read for every dial; nil asks the kernel, over netlink
 	Now           func() time.Time             // by which certificates are judged, but not budgets; nil is time.Now
@@ -55,6 +61,7 @@ type Prover struct {
 	guard   guard
 	budget  *budget
 	judge   judge
+	proxy   func(*http.Request) (*url.URL, error)
 	slots   chan struct{} // one element for each open connection
 	counts  counts
 
@@ -90,6 +97,9 @@ func New(cfg Config, log *slog.Logger) *Prover {
 	if cfg.OwnAddresses == nil {
 		cfg.OwnAddresses = interfaceAddresses
 	}
+	if cfg.Proxy == nil {
+		cfg.Proxy = http.ProxyFromEnvironment
+	}
 	roots, err := trusted(cfg)
 	if err != nil {
 		log.Warn("system roots not read", "err", err)
@@ -105,6 +115,7 @@ func New(cfg Config, log *slog.Logger) *Prover {
 		guard:   guard{allow: cfg.AllowPrefixes, own: cfg.OwnAddresses},
 		budget:  newBudget(cmp.Or(cfg.PerAddress, DefaultPerAddress), cmp.Or(cfg.PerPrefix, DefaultPerPrefix), cmp.Or(cfg.Minute, defaultWindow)),
 		judge:   j,
+		proxy:   cfg.Proxy,
 		slots:   make(chan struct{}, max(1, cmp.Or(cfg.Concurrency, defaultConcurrency))),
 		flights: map[target]*flight{},
 	}
