@@ -58,18 +58,18 @@ var pathCases = []Case{
 		Limit: witnessed, Also: silent("pub2", "pub3"),
 	},
 	{
-		// The walk will make it confirmed and medium: the address is not the zone's either.
+		// The certificate is wrong, and the walk does not find the address either.
 		ID: "A19", Title: "a witness's cache is poisoned, TTL of a day", Core: true,
 		Cause: poisonPub2("www.shop.lab", 86400),
-		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "low", Attribution: monitor.AtResolver, Resolver: "pub2"}},
-		Must:  []string{"div.minority_group", "id.tls_mismatch", "ttl.over_envelope"},
+		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "medium", Attribution: monitor.AtResolver, Resolver: "pub2"}},
+		Must:  []string{"div.minority_group", "id.tls_mismatch", "ttl.over_envelope", "walk.contradiction"},
 		Limit: witnessed,
 	},
 	{
 		ID: "A20", Title: "the provider's cache is poisoned, TTL as the zone's", Core: true,
-		Cause: poisonProvider("www.shop.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious,
-		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
-		Must: []string{"div.addr_unknown", "id.tls_mismatch"}, MustNot: []string{"ttl.over_envelope"},
+		Cause: poisonProvider("www.shop.lab", world.EvilAddr, 300), Verdict: monitor.Poisoned,
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Must: []string{"div.addr_unknown", "id.tls_mismatch", "walk.contradiction"}, MustNot: []string{"ttl.over_envelope"},
 	},
 	{
 		// Nothing says whose an address is, but the walk, the other resolvers, and a
@@ -87,11 +87,10 @@ var pathCases = []Case{
 		Also: neverConfirmed,
 	},
 	{
-		// As sure as A20: the walk will confirm it. That the other caches of the same
-		// address are right is no excuse for it.
+		// That the other caches of the same address are right is no excuse for it.
 		ID: "A23", Title: "one of four caches behind the provider's address is poisoned",
-		Before: standing(both(pool, directly)), Start: monitor.Clean, Cause: poisonPool, Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
-		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
+		Before: standing(both(pool, directly)), Start: monitor.Clean, Cause: poisonPool, Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
 		Must: []string{"div.minority_group", "id.tls_mismatch"},
 		Also: lasts(15 * time.Second),
 	},
@@ -202,7 +201,7 @@ var pathCases = []Case{
 	{
 		ID: "A40", Title: "a witness lies from before the first start on", Core: true,
 		Before: poisonPub2("www.shop.lab", 300), Start: monitor.Clean, Cause: nothing,
-		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "low", Attribution: monitor.AtResolver, Resolver: "pub2"}},
+		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "medium", Attribution: monitor.AtResolver, Resolver: "pub2"}},
 		Must:  []string{"div.minority_group", "id.tls_mismatch"},
 		Limit: witnessed, Also: neverExpected(world.EvilAddr),
 	},

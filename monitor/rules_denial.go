@@ -120,5 +120,7 @@ func (v *view) nowhere(o *answer) bool {
 
 // here reports whether a is an address of this host.
 func (v *view) here(a netip.Addr) bool {
-	return slices.ContainsFunc(v.proofs[a], func(p Evidence) bool { return p.Outcome == OutcomeNotDialled && strings.HasSuffix(p.Detail, OwnAddress) })
+	return slices.ContainsFunc(v.proofs[a], func(p Evidence) bool {
+		return p.Outcome == OutcomeNotDialled && strings.HasSuffix(p.Detail, OwnAddress)
+	})
 }
