@@ -35,8 +35,7 @@ func (j *journey) carry(ctx context.Context, a netip.Addr, q question) (*dns.Msg
 	}
 	if !j.datagrams(a) {
 		m, err := j.exchange(ctx, a, monitor.TCP, q)
-		var bad badResponse
-		if err == nil || ctx.Err() != nil || errors.As(err, &bad) || errors.Is(err, errBudget) {
+		if err == nil || ctx.Err() != nil || spoken(err) || errors.Is(err, errBudget) {
 			return m, err
 		}
 		j.leaveTCP(a)

@@ -57,7 +57,9 @@ func New(cfg Config, x Exchanger, v Validator) *Walker {
 // Addresses and Records are those at the end of all aliases, of any server; what
 // each gave, aliases included, is in Servers. Absent is set when servers say so
 // and none says otherwise. Zone, Nameservers, Delegation and DS are given
-// together, or not at all where one of them could not be had. PathProven is
+// together, or not at all where one of them could not be had. Partial is set where
+// a zone was not found or queries or time did not suffice, so that something may
+// be missing that no server's Error tells of. PathProven is
 // about the way to the servers and says nothing of the answers; Detail says in
 // one sentence, in printable ASCII, what came of both.
 //
@@ -120,7 +122,7 @@ func (w *Walker) walk(ctx context.Context, p monitor.Proof) monitor.Evidence {
 	silence := make(chan string, 1)
 	go func() { silence <- j.listen(ctx, p.Name) }()
 
-	a := newAccount(p.Type)
+	a := newAccount()
 	names, err := j.follow(ctx, p.Name, p.Type, a.take)
 	a.close(ctx, j, err)
 	doubt := j.doubt(ctx, names)
