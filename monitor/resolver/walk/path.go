@@ -44,6 +44,7 @@ func (j *journey) listenAt(ctx context.Context, to netip.AddrPort, name string) 
 	if err != nil {
 		return "" // it was asked for already
 	}
+	x.wire[2] |= 1 // recursion desired, as of every client: whoever waits for such queries shall take it
 	accepted := make(chan bool, 1)
 	go func() {
 		c, err := j.cfg.Dial(ctx, "tcp", to.String())

@@ -126,8 +126,11 @@ func (w *Walker) walk(ctx context.Context, p monitor.Proof) monitor.Evidence {
 	names, err := j.follow(ctx, p.Name, p.Type, a.take)
 	a.close(ctx, j, err)
 	doubt := j.doubt(ctx, names)
-	if spoken := <-silence; spoken != "" {
-		doubt = spoken // the plainest reason
+	if heard := <-silence; heard != "" {
+		doubt = heard // the plainest reason
+	}
+	if doubt == "" && ctx.Err() != nil {
+		doubt = "there was no time left to look at it" // what was cut short looks like silence
 	}
 	e := a.Evidence
 	e.Kind, e.At = monitor.EvidenceWalk, began
