@@ -122,6 +122,7 @@ type Evidence struct {
 
 	// Of walk.
 	PathProven  bool                  `json:"path_proven,omitempty"` // nobody on the way answers in the place of others
+	Partial     bool                  `json:"partial,omitempty"`     // not all was asked that should have been, so that nothing can be missed in it
 	Zone        string                `json:"zone,omitempty"`        // in which the walk ended
 	Nameservers []string              `json:"ns,omitempty"`          // NS of the zone as it has them itself, sorted
 	Delegation  []string              `json:"delegation,omitempty"`  // NS of the zone as its parent has them, sorted

@@ -15,7 +15,6 @@ import (
 
 // account gathers what the steps of a walk brought.
 type account struct {
-	kind monitor.Type
 	monitor.Evidence
 	servers  map[netip.Addr]*monitor.AuthoritativeServer
 	spoke    int   // servers of the last step that made a statement
@@ -24,8 +23,8 @@ type account struct {
 	absences int
 }
 
-func newAccount(kind monitor.Type) *account {
-	return &account{kind: kind, servers: map[netip.Addr]*monitor.AuthoritativeServer{}}
+func newAccount() *account {
+	return &account{servers: map[netip.Addr]*monitor.AuthoritativeServer{}}
 }
 
 // take adds one step.
@@ -104,6 +103,7 @@ func insertRecord(list []monitor.Record, r monitor.Record) []monitor.Record {
 
 // close fills in what is known of the zone in the end, and says it all in a sentence.
 func (a *account) close(ctx context.Context, j *journey, trouble error) {
+	a.Partial = trouble != nil || j.left.Load() < 0
 	a.Absent = a.absences > 0 && len(a.Addresses)+len(a.Records) == 0
 	for _, s := range a.servers {
 		a.Servers = append(a.Servers, *s)

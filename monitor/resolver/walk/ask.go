@@ -13,10 +13,7 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
-var (
-	errBudget    = errors.New("the queries of this walk are spent")
-	errForbidden = errors.New("never asked")
-)
+var errBudget = errors.New("the queries of this walk are spent")
 
 // ask asks the server at a: over TCP where that goes, else over UDP. A server
 // that does not know EDNS is asked without (RFC 6891 §7).
@@ -35,8 +32,7 @@ func (j *journey) carry(ctx context.Context, a netip.Addr, q question) (*dns.Msg
 	}
 	if !j.datagrams(a) {
 		m, err := j.exchange(ctx, a, monitor.TCP, q)
-		var bad badResponse
-		if err == nil || ctx.Err() != nil || errors.As(err, &bad) || errors.Is(err, errBudget) {
+		if err == nil || ctx.Err() != nil || spoken(err) || errors.Is(err, errBudget) {
 			return m, err
 		}
 		j.leaveTCP(a)
@@ -112,8 +108,7 @@ func (j *journey) routed(ctx context.Context, a netip.Addr) bool {
 // forbidden is of an address at which no server of the public may be.
 type forbidden string
 
-func (f forbidden) Error() string        { return "never asked: " + string(f) }
-func (f forbidden) Is(target error) bool { return target == errForbidden }
+func (f forbidden) Error() string { return "never asked: " + string(f) }
 
 // nat64 carries IPv4 addresses to hosts that have none, RFC 6052 §2.1.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")

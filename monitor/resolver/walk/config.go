@@ -55,7 +55,9 @@ type Exchanger interface {
 
 // Validator validates what one server hands over (DNSSEC). It is asked for
 // DNSKEY and DS of the root, whose name is ".", and of top-level zones, at their
-// authoritative servers, and must fetch what it is asked for each time.
+// authoritative servers, and must fetch what it is asked for each time. Those of
+// a top-level zone do not have its DS, so it needs another way to that: Roots, or
+// any resolver, since what it gets is signed.
 type Validator interface {
 	Prove(ctx context.Context, p monitor.Proof) monitor.Evidence
 }

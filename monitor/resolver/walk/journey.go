@@ -70,6 +70,7 @@ type step struct {
 	zone  *zone
 	heard []*testimony
 	above []*testimony // of servers of zones above that answered themselves
+	cuts  []delegation // that any of these servers points to
 }
 
 // stop is a name to ask for, and the zone where that is known.
@@ -85,7 +86,7 @@ type stop struct {
 // first name that no zone was found for.
 func (j *journey) follow(ctx context.Context, name string, kind monitor.Type, take func(step)) (names []string, err error) {
 	names = []string{name}
-	stops := []stop{{name: name}}
+	stops, visited := []stop{{name: name}}, map[string]bool{}
 	for i := 0; i < len(stops) && ctx.Err() == nil; i++ {
 		at := stops[i]
 		if at.zone == nil {
@@ -96,6 +97,9 @@ func (j *journey) follow(ctx context.Context, name string, kind monitor.Type, ta
 			}
 			at.zone = z
 		}
+		for z := at.zone; z != nil; z = z.parent {
+			visited[z.key()] = true
+		}
 		s := j.hear(ctx, at, kind)
 		take(s)
 		for _, t := range s.heard {
@@ -105,8 +109,11 @@ func (j *journey) follow(ctx context.Context, name string, kind monitor.Type, ta
 					stops = append(stops, stop{name: said.target, from: &s})
 				}
 			}
-			if t.cut.zone != "" && j.zones[t.cut.zone] == nil && len(stops) < maxNames {
-				stops = append(stops, stop{name: at.name, zone: j.enter(at.zone, t.cut)})
+		}
+		for _, cut := range s.cuts {
+			if len(stops) < maxNames && !visited[cut.key()] {
+				visited[cut.key()] = true
+				stops = append(stops, stop{name: at.name, zone: &zone{delegation: cut, parent: at.zone.above(cut.zone)}})
 			}
 		}
 	}
@@ -114,9 +121,9 @@ func (j *journey) follow(ctx context.Context, name string, kind monitor.Type, ta
 }
 
 // hear asks every server of a zone for a name, unless what was said of an alias
-// to it says that too. Servers of the zones above should point downwards; one
-// that answers instead is heard as well, or a single liar among them, asked by
-// chance on the way down, would speak for all.
+// to it says that too. Servers of the zones above should all point to the next
+// one; whoever answers instead, or points elsewhere, is heard as well, or one
+// liar among them, asked by chance on the way down, would speak for all.
 func (j *journey) hear(ctx context.Context, at stop, kind monitor.Type) step {
 	s := step{zone: at.zone}
 	if at.from != nil && at.from.zone == at.zone {
@@ -128,8 +135,11 @@ func (j *journey) hear(ctx context.Context, at stop, kind monitor.Type) step {
 	q := question{name: at.name, kind: uint16(kind)}
 	s.heard = j.askAll(ctx, at.zone, q)
 	j.askMore(ctx, at.zone, q, s.heard)
+	s.point(s.heard)
 	for z := at.zone.parent; z != nil && !z.top(); z = z.parent {
-		for _, t := range j.askAll(ctx, z, q) {
+		all := j.askAll(ctx, z, q)
+		s.point(all)
+		for _, t := range all {
 			known := slices.ContainsFunc(s.heard, func(u *testimony) bool { return u.server.Addr == t.server.Addr })
 			if t.err == nil && !known {
 				s.above = append(s.above, t)
@@ -137,4 +147,13 @@ func (j *journey) hear(ctx context.Context, at stop, kind monitor.Type) step {
 		}
 	}
 	return s
+}
+
+// point notes where servers point to.
+func (s *step) point(all []*testimony) {
+	for _, t := range all {
+		if t.cut.zone != "" {
+			s.cuts = append(s.cuts, t.cut)
+		}
+	}
 }

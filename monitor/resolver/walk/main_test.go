@@ -142,10 +142,10 @@ func (w *world) Exchange(ctx context.Context, r monitor.Resolver, query []byte) 
 	if err := q.Unpack(query); err != nil {
 		w.t.Errorf("query: %v", err)
 	}
-	if q.RecursionDesired {
-		w.t.Errorf("recursion desired of %s", r.Addr)
-	}
 	to := r.Addr.Addr()
+	if q.RecursionDesired != (to.String() == deadOne) {
+		w.t.Errorf("recursion desired of %s: %t", r.Addr, q.RecursionDesired)
+	}
 	w.mu.Lock()
 	w.asked[to.String()]++
 	w.log = append(w.log, to.String()+" "+strings.ToLower(q.Question[0].Name)+" "+dns.TypeToString[q.Question[0].Qtype])

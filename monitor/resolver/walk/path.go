@@ -44,6 +44,7 @@ func (j *journey) listenAt(ctx context.Context, to netip.AddrPort, name string) 
 	if err != nil {
 		return "" // it was asked for already
 	}
+	x.wire[2] |= 1 // recursion desired, as of every client: whoever waits for such queries shall take it
 	accepted := make(chan bool, 1)
 	go func() {
 		c, err := j.cfg.Dial(ctx, "tcp", to.String())
@@ -55,7 +56,7 @@ func (j *journey) listenAt(ctx context.Context, to netip.AddrPort, name string) 
 	_, err = j.x.Exchange(ctx, endpoint(to, monitor.UDP), x.wire)
 	tcp := <-accepted
 	switch {
-	case err == nil, strings.HasPrefix(err.Error(), monitor.ErrBadResponse):
+	case err == nil, spoken(err):
 		return fmt.Sprintf("something answers at %s, where there is no resolver", to)
 	case tcp:
 		return fmt.Sprintf("something accepts connections at %s, where there is no server", to)

@@ -135,3 +135,7 @@ func below(name, zone string) bool { return under(name, zone) && !strings.EqualF
 type badResponse string
 
 func (b badResponse) Error() string { return monitor.ErrBadResponse + ": " + string(b) }
+
+// spoken reports whether err is of a response that could not be used, our own
+// finding or that of the Exchanger: somebody did respond.
+func spoken(err error) bool { return strings.HasPrefix(err.Error(), monitor.ErrBadResponse) }

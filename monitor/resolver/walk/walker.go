@@ -57,7 +57,9 @@ func New(cfg Config, x Exchanger, v Validator) *Walker {
 // Addresses and Records are those at the end of all aliases, of any server; what
 // each gave, aliases included, is in Servers. Absent is set when servers say so
 // and none says otherwise. Zone, Nameservers, Delegation and DS are given
-// together, or not at all where one of them could not be had. PathProven is
+// together, or not at all where one of them could not be had. Partial is set where
+// a zone was not found or queries or time did not suffice, so that something may
+// be missing that no server's Error tells of. PathProven is
 // about the way to the servers and says nothing of the answers; Detail says in
 // one sentence, in printable ASCII, what came of both.
 //
@@ -120,12 +122,15 @@ func (w *Walker) walk(ctx context.Context, p monitor.Proof) monitor.Evidence {
 	silence := make(chan string, 1)
 	go func() { silence <- j.listen(ctx, p.Name) }()
 
-	a := newAccount(p.Type)
+	a := newAccount()
 	names, err := j.follow(ctx, p.Name, p.Type, a.take)
 	a.close(ctx, j, err)
 	doubt := j.doubt(ctx, names)
-	if spoken := <-silence; spoken != "" {
-		doubt = spoken // the plainest reason
+	if heard := <-silence; heard != "" {
+		doubt = heard // the plainest reason
+	}
+	if doubt == "" && ctx.Err() != nil {
+		doubt = "there was no time left to look at it" // what was cut short looks like silence
 	}
 	e := a.Evidence
 	e.Kind, e.At = monitor.EvidenceWalk, began

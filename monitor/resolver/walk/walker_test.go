@@ -213,7 +213,7 @@ func TestProve(t *testing.T) {
 			}
 		}, want: partner(func(e *monitor.Evidence) { e.Zone, e.Nameservers, e.Delegation, e.DS = "", nil, nil, nil })},
 		{name: "no root", set: func(w *world) { w.servers = nil }, want: monitor.Evidence{
-			Kind:   monitor.EvidenceWalk,
+			Kind: monitor.EvidenceWalk, Partial: true,
 			Detail: "no authoritative server was reached: timeout: servers of .; the path is not proven: no server spoke",
 		}},
 		{name: "no such name in the root", ask: "nowhere.", want: monitor.Evidence{
@@ -351,14 +351,17 @@ func TestFlight(t *testing.T) {
 // TestBounds gives a walk few queries, or little time.
 func TestBounds(t *testing.T) {
 	for _, tt := range []struct {
-		name   string
-		cfg    Config
-		set    func(*world)
-		detail string
+		name    string
+		cfg     Config
+		set     func(*world)
+		partial bool
+		detail  string
 	}{
-		{"few queries", Config{Queries: 3}, nil, "0 of 2 servers of partner.example. made a statement, asked less often than wanted because the queries of this walk are spent; the path is not proven: the servers of example. were not asked for other names"},
-		{"some queries", Config{Queries: 20}, nil, "2 of 2 servers of partner.example. made a statement, asked less often than wanted because the queries of this walk are spent; the path is not proven: the servers of example. were not asked for other names"},
-		{"little time", Config{Total: 2 * time.Second}, func(w *world) { w.servers[childA].silent, w.servers[childB].silent = true, true },
+		{"few queries", Config{Queries: 3}, nil, true, "0 of 2 servers of partner.example. made a statement, asked less often than wanted because the queries of this walk are spent; the path is not proven: the servers of example. were not asked for other names"},
+		{"some queries", Config{Queries: 20}, nil, true, "2 of 2 servers of partner.example. made a statement, asked less often than wanted because the queries of this walk are spent; the path is not proven: the servers of example. were not asked for other names"},
+		{"no time for the path", Config{Total: 2 * time.Second}, nil, false,
+			"2 of 2 servers of partner.example. made a statement; the path is not proven: there was no time left to look at it"},
+		{"little time", Config{Total: 2 * time.Second}, func(w *world) { w.servers[childA].silent, w.servers[childB].silent = true, true }, true,
 			"no authoritative server was reached: timeout: servers of partner.example.; the path is not proven: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -370,8 +373,8 @@ func TestBounds(t *testing.T) {
 				began := time.Now()
 				walker := w.walker(tt.cfg, nil)
 				e := walker.Prove(t.Context(), monitor.Proof{Name: "api.partner.example", Type: monitor.TypeA})
-				if !strings.HasPrefix(e.Detail, tt.detail) || e.PathProven {
-					t.Errorf("Detail = %q, want %q", e.Detail, tt.detail)
+				if !strings.HasPrefix(e.Detail, tt.detail) || e.PathProven || e.Partial != tt.partial {
+					t.Errorf("Partial = %t, Detail = %q, want %t, %q", e.Partial, e.Detail, tt.partial, tt.detail)
 				}
 				if took := time.Since(began); tt.cfg.Total > 0 && took > tt.cfg.Total {
 					t.Errorf("took %v", took)
@@ -418,30 +421,49 @@ func TestDelegations(t *testing.T) {
 	})
 }
 
-// TestSplit has one server of two that points to a zone of its own for the name:
-// whichever is asked first on the way down, both are heard.
+// TestSplit has one server of two that points the name to servers of its own:
+// whichever is asked first on the way down, all are heard.
 func TestSplit(t *testing.T) {
-	for range 8 {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t)
-			w.servers[childB].mangle = func(q, r *dns.Msg, _ monitor.Transport) {
-				if strings.HasPrefix(strings.ToLower(q.Question[0].Name), "api.") {
-					r.Authoritative, r.Answer, r.Rcode = false, nil, dns.RcodeSuccess
-					r.Ns = []dns.RR{must("api.partner.example. 60 NS ns.api.partner.example.")}
-					r.Extra = append(r.Extra, must("ns.api.partner.example. 60 A 198.41.0.66"))
-				}
-			}
-			w.servers["198.41.0.66"] = serve(`api.partner.example. 60 SOA ns.api.partner.example. x. 1 1 1 1 1
+	const own = `api.partner.example. 60 SOA ns.api.partner.example. x. 1 1 1 1 1
 api.partner.example. 60 NS ns.api.partner.example.
 ns.api.partner.example. 60 A 198.41.0.66
 api.partner.example. 9000 A 198.41.0.67
-`)
-			e := w.walker(Config{}, nil).Prove(t.Context(), monitor.Proof{Name: "api.partner.example", Type: monitor.TypeA})
-			if diff := cmp.Diff(addrs("198.41.0.67", "203.0.113.1", "203.0.113.2"), e.Addresses, sameAddr); diff != "" {
-				t.Errorf("addresses (-want +got):\n%s", diff)
+`
+	steal := func(w *world) {
+		w.servers[childB].mangle = func(q, r *dns.Msg, _ monitor.Transport) {
+			if strings.HasPrefix(strings.ToLower(q.Question[0].Name), "api.") {
+				r.Authoritative, r.Answer, r.Rcode = false, nil, dns.RcodeSuccess
+				r.Ns = []dns.RR{must("api.partner.example. 60 NS ns.api.partner.example.")}
+				r.Extra = append(r.Extra, must("ns.api.partner.example. 60 A 198.41.0.66"))
 			}
-			if e.Zone != "api.partner.example." {
-				t.Errorf("Zone = %q, want the one that is new", e.Zone)
+		}
+		w.servers["198.41.0.66"] = serve(own)
+	}
+	for _, tt := range []struct {
+		name string
+		set  func(*world)
+		want []netip.Addr
+	}{
+		{"where there is no zone", steal, addrs("198.41.0.67", "203.0.113.1", "203.0.113.2")},
+		{"where there is one", func(w *world) {
+			steal(w)
+			w.servers[childA] = serve(partnerZone + "api.partner.example. 60 NS ns.api.partner.example.\nns.api.partner.example. 60 A 193.2.0.9\n")
+			w.servers["193.2.0.9"] = serve(strings.ReplaceAll(strings.ReplaceAll(own, "198.41.0.66", "193.2.0.9"), "198.41.0.67", "203.0.113.9"))
+		}, addrs("198.41.0.67", "203.0.113.9")},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 8 {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					tt.set(w)
+					e := w.walker(Config{}, nil).Prove(t.Context(), monitor.Proof{Name: "api.partner.example", Type: monitor.TypeA})
+					if diff := cmp.Diff(tt.want, e.Addresses, sameAddr); diff != "" {
+						t.Errorf("addresses (-want +got):\n%s", diff)
+					}
+					if e.Zone != "api.partner.example." {
+						t.Errorf("Zone = %q, want the one that is new", e.Zone)
+					}
+				})
 			}
 		})
 	}

@@ -38,6 +38,17 @@ func newRoot(servers []Server) *zone {
 // top reports whether z is the root or right below it.
 func (z *zone) top() bool { return z.parent == nil || z.parent.parent == nil }
 
+// above gives the zone that delegates one called name, of z and those above it.
+func (z *zone) above(name string) *zone {
+	for z.parent != nil && !below(name, z.zone) {
+		z = z.parent
+	}
+	return z
+}
+
+// key tells delegations apart by where they lead.
+func (d delegation) key() string { return fmt.Sprint(d.zone, d.ns, d.glue) }
+
 // glued gives the servers whose addresses came with the delegation, in order.
 func (z *zone) glued() []Server {
 	var all []Server
@@ -134,11 +145,10 @@ func (j *journey) askAny(ctx context.Context, z *zone, q question) (saying, erro
 		m, err := j.ask(ctx, s.Addr, q)
 		if err != nil {
 			last = err
-			var bad badResponse
 			if ctx.Err() != nil || errors.Is(err, errBudget) {
 				return saying{}, err
 			}
-			if !errors.As(err, &bad) {
+			if !spoken(err) {
 				j.down[s.Addr] = err
 			}
 			continue
