@@ -128,7 +128,7 @@ func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, e
 		c.askWitnesses() // what a package leaves behind is no configuration yet
 	}
 	if o.noOutside {
-		c.Resolvers = []resolverConfig{{Known: "system"}}
+		c.Resolvers, c.alone = []resolverConfig{{Known: "system"}}, true
 	}
 	if len(names) == 0 {
 		if len(c.Watches) == 0 {
@@ -215,7 +215,7 @@ const checksAtOnce = 16
 // judgeOnce judges every watch of the configuration and gives the report, with
 // the samples that it rests on.
 func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logger, timeout time.Duration) (monitor.Report, []monitor.Sample, error) {
-	m, err := monitor.New(mc, s.asker, s.prover, nil, log)
+	m, err := monitor.New(mc, s.asker, s.provers, nil, log)
 	if err != nil {
 		return monitor.Report{}, nil, exit{exitConfig, err}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/storage"
 )
 
@@ -26,10 +28,15 @@ type config struct {
 	Metrics        metricsConfig    `yaml:"metrics"`
 	ExternalLabels labels           `yaml:"external_labels"`
 	TLS            tlsConfig        `yaml:"tls"`
+	DNSSEC         dnssecConfig     `yaml:"dnssec"`
+	RootHints      string           `yaml:"root_hints"`
+	ASN            asnConfig        `yaml:"asn"`
+	Probes         probesConfig     `yaml:"probes"`
 	SpecialPurpose specialConfig    `yaml:"special_purpose"`
 	Timing         timingConfig     `yaml:"timing"`
 
-	path string // of the file; empty for none
+	path  string // of the file; empty for none
+	alone bool   // nobody but this host's own resolvers is asked anything
 }
 
 type watchConfig struct {
@@ -104,6 +111,22 @@ type controlConfig struct {
 
 type tlsConfig struct {
 	Roots []string `yaml:"roots"`
+}
+
+type dnssecConfig struct {
+	Anchors string `yaml:"anchors"`
+	Off     bool   `yaml:"off"`
+}
+
+type asnConfig struct {
+	File   string     `yaml:"file"`
+	Shared []asNumber `yaml:"shared"`
+}
+
+type probesConfig struct {
+	Dead   []endpoint `yaml:"dead"`
+	Whoami []domain   `yaml:"whoami"`
+	At     position
 }
 
 type specialConfig struct {
@@ -221,9 +244,33 @@ func (c *config) setDefaults() {
 	if c.Control.Socket == "" {
 		c.Control.Socket = socketPath()
 	}
+	if len(c.Probes.Dead) == 0 {
+		c.Probes.Dead = c.deadByDefault()
+	}
+	if len(c.Probes.Whoami) == 0 {
+		for _, name := range probe.DefaultWhoami() {
+			c.Probes.Whoami = append(c.Probes.Whoami, domain(name))
+		}
+	}
 	if c.Timing.Profile == "" {
 		c.Timing.Profile = "default"
 	}
+}
+
+// deadByDefault leaves out where a resolver is, in networks made of addresses for
+// documentation; one that is left proves nothing.
+func (c *config) deadByDefault() []endpoint {
+	var dead []endpoint
+	alive := c.alive()
+	for _, a := range probe.DefaultDead() {
+		if alive[a.Addr()] == "" {
+			dead = append(dead, endpoint(netip.AddrPortFrom(a.Addr(), 0)))
+		}
+	}
+	if len(dead) < minDead {
+		return nil
+	}
+	return dead
 }
 
 // socketPath is where the control socket is, if nothing says otherwise.

@@ -91,6 +91,7 @@ func (c *config) check() []problem {
 		}
 	}
 	ps = append(ps, c.Metrics.check()...)
+	ps = append(ps, c.checkProbes()...)
 	for i, name := range c.Capture.Interfaces {
 		switch {
 		case name == "" || len(name) > maxInterface || strings.ContainsAny(name, "/ "):
@@ -108,6 +109,62 @@ func (c *config) check() []problem {
 		bad(c.Timing.At, "profile: want default or lab, not %q", c.Timing.Profile)
 	}
 	return ps
+}
+
+// Bounds of what is probed: each is a question or more, asked of others.
+const (
+	minDead   = 2
+	maxProbed = 8
+)
+
+// checkProbes finds probes that would prove nothing.
+func (c *config) checkProbes() []problem {
+	var ps []problem
+	bad := func(format string, args ...any) {
+		ps = append(ps, problem{c.Probes.At, "probes." + fmt.Sprintf(format, args...)})
+	}
+	switch n := len(c.Probes.Dead); {
+	case n == 0:
+	case n < minDead:
+		bad("dead: want %d addresses or more, in different networks", minDead)
+	case n > maxProbed:
+		bad("dead: want %d addresses at most", maxProbed)
+	}
+	alive := c.alive()
+	seen := map[netip.Addr]bool{}
+	for _, e := range c.Probes.Dead {
+		a := netip.AddrPort(e).Addr().Unmap()
+		switch {
+		case !a.IsValid(): // is told of already
+		case alive[a] != "":
+			bad("dead: resolver %q is at %s", alive[a], a)
+		case seen[a]:
+			bad("dead: %s is there twice", a)
+		}
+		seen[a] = true
+	}
+	if len(c.Probes.Whoami) > maxProbed {
+		bad("whoami: want %d names at most", maxProbed)
+	}
+	for i, name := range c.Probes.Whoami {
+		switch {
+		case strings.Contains(string(name), "*"):
+			bad("whoami: %s: a wildcard cannot be asked for", strings.TrimSuffix(string(name), "."))
+		case name != "" && slices.Contains(c.Probes.Whoami[:i], name):
+			bad("whoami: %s is there twice", strings.TrimSuffix(string(name), "."))
+		}
+	}
+	return ps
+}
+
+// alive gives the resolvers that are configured, by address.
+func (c *config) alive() map[netip.Addr]string {
+	alive := map[netip.Addr]string{}
+	refs, twins := c.references()
+	for _, r := range slices.Concat(refs, twins) {
+		alive[r.Addr.Addr().Unmap()] = r.Name
+	}
+	return alive
 }
 
 // watchable are the types that a watch may ask for.

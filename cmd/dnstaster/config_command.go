@@ -83,6 +83,9 @@ func (c *config) checkFiles(cmd *cobra.Command) error {
 	if _, _, err := c.roots(); err != nil {
 		errs = append(errs, err)
 	}
+	if _, err := c.knowledge(); err != nil {
+		errs = append(errs, err)
+	}
 	if file := c.Metrics.WebConfigFile; file != "" {
 		switch err := web.Validate(c.beside(file)); {
 		case err == nil:

@@ -38,13 +38,20 @@ func withDefaults(edit func(c *config)) *config {
 		Capture:   captureConfig{Enabled: on, Interfaces: []string{"any"}, Unwatched: "count"},
 		Storage:   storageConfig{Path: "/var/lib/dnstaster/dnstaster.db", Retention: duration(90 * 24 * time.Hour), MaxSize: 256 << 20},
 		Control:   controlConfig{Socket: "/run/dnstaster/dnstaster.sock"},
-		Timing:    timingConfig{Profile: "default"},
+		Probes: probesConfig{
+			Dead:   []endpoint{deadAt("192.0.2.53"), deadAt("198.51.100.53"), deadAt("2001:db8::53")},
+			Whoami: []domain{"o-o.myaddr.l.google.com.", "whoami.akamai.net.", "whoami.v4.powerdns.org."},
+		},
+		Timing: timingConfig{Profile: "default"},
 	}
 	if edit != nil {
 		edit(c)
 	}
 	return c
 }
+
+// deadAt is a dead address without a port.
+func deadAt(s string) endpoint { return endpoint(netip.AddrPortFrom(netip.MustParseAddr(s), 0)) }
 
 func addresses(ss ...string) (ps []prefix) {
 	for _, s := range ss {
@@ -106,6 +113,7 @@ resolvers:
 			{Name: "web", Address: endpoint(netip.MustParseAddrPort("192.0.2.54:0")), Transport: "doh", TLSName: "doh.example.com"},
 			{Name: "web-2", Address: endpoint(netip.MustParseAddrPort("192.0.2.54:8443")), Transport: "doh", TLSName: "doh.example.com", Path: "/p/unfiltered"},
 		}
+		c.Probes.Dead = nil // two of the three are resolvers here
 	})},
 	{"the rest", map[string]string{"dnstaster.yaml": `
 private_zones: [Corp.Example, 10.in-addr.arpa]
@@ -117,6 +125,10 @@ control: {socket: /run/d.sock, group: "no"}
 metrics: {listen: "[::1]:9953", web_config_file: web.yml}
 external_labels: {site: fra1, rack: 12}
 tls: {roots: [ca.pem]}
+dnssec: {anchors: anchors.txt, off: true}
+root_hints: /etc/root.hints
+asn: {file: asn.mmdb, shared: [64500, AS64501, as64502]}
+probes: {dead: [203.0.113.53, "[2001:db8::1]:5353"], whoami: [Who.Example.]}
 special_purpose: {exempt: [198.18.0.0/15]}
 timing: {profile: lab}
 `}, withDefaults(func(c *config) {
@@ -128,6 +140,13 @@ timing: {profile: lab}
 		c.Metrics = metricsConfig{Listen: "[::1]:9953", WebConfigFile: "web.yml"}
 		c.ExternalLabels = labels{"site": "fra1", "rack": "12"}
 		c.TLS.Roots = []string{"ca.pem"}
+		c.DNSSEC = dnssecConfig{"anchors.txt", true}
+		c.RootHints = "/etc/root.hints"
+		c.ASN = asnConfig{"asn.mmdb", []asNumber{64500, 64501, 64502}}
+		c.Probes = probesConfig{
+			Dead:   []endpoint{deadAt("203.0.113.53"), endpoint(netip.MustParseAddrPort("[2001:db8::1]:5353"))},
+			Whoami: []domain{"who.example."},
+		}
 		c.SpecialPurpose.Exempt = addresses("198.18.0.0/15")
 		c.Timing.Profile = "lab"
 	})},

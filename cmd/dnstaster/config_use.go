@@ -20,6 +20,9 @@ func (c *config) timing() monitor.Timing {
 	return monitor.DefaultTiming()
 }
 
+// minute is the time that budgets are counted in.
+func (c *config) minute() time.Duration { return time.Minute / time.Duration(c.timing().Factor) }
+
 // watches gives the watch list as the monitor knows it.
 func (c *config) watches(inside func(name string) bool) []monitor.Watch {
 	var ws []monitor.Watch
@@ -92,6 +95,19 @@ func (c *config) references() (refs, twins []monitor.Resolver) {
 		}
 	}
 	return refs, twins
+}
+
+// dead gives public addresses at which there is no resolver.
+func (c *config) dead() []netip.AddrPort {
+	var dead []netip.AddrPort
+	for _, e := range c.Probes.Dead {
+		a := netip.AddrPort(e)
+		if a.Port() == 0 {
+			a = netip.AddrPortFrom(a.Addr(), resolverPorts["udp"])
+		}
+		dead = append(dead, a)
+	}
+	return dead
 }
 
 // system reports whether this host's own resolvers are to be asked.

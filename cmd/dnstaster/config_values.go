@@ -240,6 +240,24 @@ func promError(err error) string {
 	return strings.TrimSpace(promNoise.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), ""))
 }
 
+// asNumber is the number of an autonomous system.
+type asNumber uint32
+
+func (n *asNumber) UnmarshalText(b []byte) error {
+	digits := b
+	if len(b) > 2 && strings.EqualFold(string(b[:2]), "AS") {
+		digits = b[2:]
+	}
+	i, err := strconv.ParseUint(string(digits), 10, 32)
+	if err != nil || i == 0 {
+		return fmt.Errorf("want a number such as 64500 or AS64500, not %q", b)
+	}
+	*n = asNumber(i)
+	return nil
+}
+
+func (n asNumber) MarshalText() ([]byte, error) { return strconv.AppendUint(nil, uint64(n), 10), nil }
+
 // labels are put on every alert.
 type labels map[string]string
 

@@ -29,10 +29,12 @@ import (
 
 // senses are what the monitor asks and proves with.
 type senses struct {
-	asker  *resolver.Asker
-	prover *evidence.Prover
-	second atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
-	extra  [][]byte                             // additional roots, in DER
+	asker   *resolver.Asker
+	prover  *evidence.Prover                     // of certificates
+	provers provers                              // of everything, that one included
+	second  atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
+	read    [][]byte                             // what was read from files: additional roots, in DER, and sums of others
+	search  []string                             // search domains of this host, whose names never leave
 }
 
 func (s *senses) Close() { s.asker.Close() }
@@ -44,17 +46,27 @@ func newSenses(c *config, allow []netip.Prefix, log *slog.Logger) (*senses, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &senses{prover: evidence.New(evidence.Config{
-		ExtraRoots: extra, AllowPrefixes: allow, Minute: time.Minute / time.Duration(c.timing().Factor),
+	k, err := c.knowledge()
+	if err != nil {
+		return nil, err
+	}
+	search, err := new(resolver.SystemResolvers).Search()
+	if err != nil {
+		return nil, err
+	}
+	s := &senses{search: search, prover: evidence.New(evidence.Config{
+		ExtraRoots: extra, AllowPrefixes: allow, Minute: c.minute(),
 	}, log.With("part", "evidence"))}
 	for _, cert := range extra {
-		s.extra = append(s.extra, cert.Raw)
+		s.read = append(s.read, cert.Raw)
 	}
+	s.read = append(s.read, k.sums()...)
 	s.asker = resolver.New(resolver.Config{Roots: roots, Late: func(q monitor.Question, first, later monitor.Observation) {
 		if take := s.second.Load(); take != nil {
 			(*take)(secondAnswer(q, first, later))
 		}
 	}}, log.With("part", "resolver"))
+	s.provers = c.provers(s, k, log)
 	return s, nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence"
+	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/webhook"
 )
 
@@ -103,6 +104,7 @@ func (c *config) plan(here surroundings) plan {
 		p.own(c, here)
 		p.witnesses(c, here, leaving, t)
 		p.proofs(watches, t)
+		p.probes(c, leaving)
 	}
 	p.webhooks(c, here)
 	p.listeners(c, len(watches))
@@ -207,6 +209,37 @@ func (p *plan) proofs(ws []monitor.Watch, t monitor.Timing) {
 	}
 	if len(ports) > 0 {
 		p.learns("who holds an answered address", "the name (SNI) and this address, from a TLS handshake without a request; an attacker's address too")
+	}
+}
+
+// confirming is when evidence is gathered that nobody needs in quiet times.
+const confirming = "only to confirm a suspicion"
+
+// probes are what is asked to confirm a suspicion, besides resolvers and
+// handshakes.
+func (p *plan) probes(c *config, leaving int) {
+	if leaving == 0 {
+		p.note("no dead address, and no authoritative server, is asked: no watched name may leave")
+	} else {
+		for _, a := range c.dead() {
+			p.row(planRow{Direction: "out", Destination: a.Addr().String(), Port: a.Port(), Transport: "udp+tcp", Party: "nobody", Purpose: "dead address",
+				When: fmt.Sprintf("%s: twice, at most %d times a minute for a name", confirming, probe.DefaultPerTarget)})
+		}
+		p.row(planRow{Direction: "out", Destination: "authoritative servers, from the root down", Port: 53, Transport: "udp+tcp", Party: "authority",
+			Purpose: "walk from the root", When: confirming})
+		p.learns("the networks to dead addresses", "a name in question, %s", confirming)
+		p.learns("authoritative servers", "a name in question, %s, and this address", confirming)
+	}
+	if c.system() || leaving > 0 {
+		var names []string
+		for _, n := range c.Probes.Whoami {
+			names = append(names, strings.TrimSuffix(string(n), "."))
+		}
+		p.learns("who serves "+strings.Join(names, ", "), "where a resolver in doubt asks from, and what it tells of this address; no watched name")
+		p.learns("the registries of "+strings.ReplaceAll(strings.Join(probe.DefaultZones(), ", "), ".", ""), "names made at random, %s; no watched name", confirming)
+		if !c.DNSSEC.Off {
+			p.note("%s, whoever is asked for a name is also asked for the keys of the zones above it", confirming)
+		}
 	}
 }
 

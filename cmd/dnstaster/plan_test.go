@@ -41,8 +41,8 @@ watches:
 resolvers:
   - system
   - cloudflare
-  - {name: office, operator: example-corp, address: 192.0.2.53, transport: udp}
-  - {name: lab, operator: example-lab, address: "[2001:db8::53]:8853", transport: dot, tls_name: dns.lab.example}
+  - {name: office, operator: example-corp, address: 192.0.2.3, transport: udp}
+  - {name: lab, operator: example-lab, address: "[2001:db8::3]:8853", transport: dot, tls_name: dns.lab.example}
 capture: {interfaces: [eth0]}
 webhooks:
   - {name: ops, url_file: ops.url, secret_file: ops.secret, events: [alert., heartbeat], heartbeat: 5m}

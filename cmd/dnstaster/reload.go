@@ -18,7 +18,8 @@ import (
 // reloadable are the keys of the configuration that a reload may change. What
 // is new among the others needs a restart until somebody makes it reloadable.
 var reloadable = []string{
-	"watches", "resolvers", "private_zones", "capture", "webhooks", "external_labels", "tls", "special_purpose", "timing",
+	"watches", "resolvers", "private_zones", "capture", "webhooks", "external_labels", "tls",
+	"dnssec", "root_hints", "asn", "probes", "special_purpose", "timing",
 }
 
 // sendGrace is how long a reload waits for an event that is on its way to a
@@ -192,14 +193,20 @@ func (d *daemon) changeSenses(c *config, mc monitor.Config, old *parts) (undo, r
 	}
 	// Of the keys that they are made from the monitor sees to most; connections,
 	// budgets and counters are worth keeping where nothing else changed.
-	if same(old.config.TLS, c.TLS) && same(old.config.Resolvers, c.Resolvers) &&
-		slices.Equal(old.mc.Exempt, mc.Exempt) && fresh.trusts(d.senses.current()) {
+	if sameSenses(old.config, c) && slices.Equal(old.mc.Exempt, mc.Exempt) && fresh.alike(d.senses.current()) {
 		fresh.Close()
 		return nothing, nothing, nil
 	}
 	s := &shift{senses: fresh}
 	before := d.senses.swap(s)
 	return func() { d.senses.swap(before); d.senses.retire(s) }, func() { d.senses.retire(before) }, nil
+}
+
+// sameSenses reports whether two configurations have the same asked and proven
+// in the same way, as far as that is not in files.
+func sameSenses(a, b *config) bool {
+	return same(a.TLS, b.TLS) && same(a.Resolvers, b.Resolvers) && same(a.PrivateZones, b.PrivateZones) &&
+		same(a.DNSSEC, b.DNSSEC) && a.RootHints == b.RootHints && same(a.ASN, b.ASN) && same(a.Probes, b.Probes)
 }
 
 // earMoves reports whether another ear is needed: for other interfaces, or for

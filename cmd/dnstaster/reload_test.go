@@ -126,6 +126,10 @@ func TestReloadRefused(t *testing.T) {
 		"several":          {map[string]string{"control": "{socket: other}", "storage": "{path: store.db, retention: 1d}"}, "storage.retention and control.socket changed: that needs a restart"},
 		"no such secret":   {map[string]string{"webhooks": "[{name: ops, url_file: none}]", "watches": "[]"}, "webhook ops: read webhook url"},
 		"no such roots":    {map[string]string{"tls": "{roots: [none.pem]}", "watches": "[]"}, "tls.roots: open"},
+		"no such table":    {map[string]string{"asn": "{file: none.csv}"}, "asn.file: open"},
+		"a bad table":      {map[string]string{"asn": "{file: dnstaster.yaml}"}, "dnstaster.yaml: line 1: want a prefix"},
+		"no such anchors":  {map[string]string{"dnssec": "{anchors: none.txt}"}, "dnssec.anchors: open"},
+		"no such hints":    {map[string]string{"root_hints": "none.txt"}, "root_hints: open"},
 		"no such resolver": {map[string]string{"resolvers": "[nobody]"}, "no resolver"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,6 +220,15 @@ func TestReloadSenses(t *testing.T) {
 		{"a root", func() { r.write(t, with) }, true},
 		{"nothing more", func() {}, false},
 		{"the file of the root", func() { r.file(t, "ca.pem", string(other.pem())) }, true},
+		{"a table", func() {
+			r.file(t, "asn.csv", "192.0.2.0/24,64500,One\n")
+			r.write(t, map[string]string{"tls": with["tls"], "asn": "{file: asn.csv}"})
+		}, true},
+		{"the same table", func() {}, false},
+		{"another table in its place", func() { r.file(t, "asn.csv", "192.0.2.0/24,64501,Two\n") }, true},
+		{"dead addresses", func() {
+			r.write(t, map[string]string{"tls": with["tls"], "asn": "{file: asn.csv}", "probes": "{dead: [203.0.113.1, 203.0.113.2]}"})
+		}, true},
 		{"an exempt block", func() {
 			r.write(t, map[string]string{"tls": with["tls"], "special_purpose": "{exempt: [198.18.0.0/15]}"})
 		}, true},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -55,7 +56,7 @@ func (r *relay) Ask(ctx context.Context, to monitor.Resolver, q monitor.Question
 func (r *relay) Prove(ctx context.Context, p monitor.Proof) monitor.Evidence {
 	s := r.begin()
 	defer s.work.Done()
-	return s.prover.Prove(ctx, p)
+	return s.provers.Prove(ctx, p)
 }
 
 // swap has work begin with other senses from now on, and gives those before.
@@ -82,7 +83,8 @@ func (r *relay) Close() {
 	r.gone.Wait()
 }
 
-// trusts reports whether the senses trust the same additional roots as other ones.
-func (s *senses) trusts(other *senses) bool {
-	return slices.EqualFunc(s.extra, other.extra, func(a, b []byte) bool { return string(a) == string(b) })
+// alike reports whether the senses have read the same as other ones, from files
+// and of this host.
+func (s *senses) alike(other *senses) bool {
+	return slices.EqualFunc(s.read, other.read, bytes.Equal) && slices.Equal(s.search, other.search)
 }

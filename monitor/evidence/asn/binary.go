@@ -24,7 +24,8 @@ type record struct {
 }
 
 // tried bounds the networks of a file that are looked at until one has a number:
-// a database of cities can be read as well, and would never say anything.
+// a database of cities can be read as well, and would never say anything. Those
+// without data count, or a damaged tree could be walked for ever.
 const tried = 10_000
 
 func readBinary(r io.Reader) (source, error) {
@@ -40,10 +41,15 @@ func readBinary(r io.Reader) (source, error) {
 		return nil, fmt.Errorf("neither text nor MaxMind DB: %w", err)
 	}
 	n := 0
-	for result := range db.Networks() {
+	for result := range db.Networks(maxminddb.IncludeNetworksWithoutData()) {
 		var rec record
-		if err := result.Decode(&rec); err != nil {
+		if err := result.Err(); err != nil {
 			return nil, fmt.Errorf("%s: %w", result.Prefix(), err)
+		}
+		if result.Found() {
+			if err := result.Decode(&rec); err != nil {
+				return nil, fmt.Errorf("%s: %w", result.Prefix(), err)
+			}
 		}
 		if num, err := rec.number(); err == nil && num != 0 {
 			return binaryTable{db}, nil

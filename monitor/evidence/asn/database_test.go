@@ -23,7 +23,7 @@ func newDB(kind string, version int) *database {
 	return &database{kind: kind, four: version == 4, nodes: make([][2]uint32, 1)}
 }
 
-func (d *database) put(t *testing.T, prefix string, fields map[string]any) {
+func (d *database) put(t testing.TB, prefix string, fields map[string]any) {
 	t.Helper()
 	p := netip.MustParsePrefix(prefix)
 	path, bits := p.Addr().AsSlice(), p.Bits()

@@ -80,3 +80,37 @@ func compare(t *testing.T, table *textTable, a netip.Addr) {
 		t.Errorf("lookup(%s) = %+v, want %+v", a, got, want)
 	}
 }
+
+// FuzzBinary reads anything as a MaxMind DB: a file that was damaged must be an
+// error, then or at the lookup, and never the end of the process.
+func FuzzBinary(f *testing.F) {
+	for _, version := range []int{4, 6} {
+		db := newDB("GeoLite2-ASN", version)
+		db.put(f, "1.1.1.0/24", map[string]any{"autonomous_system_number": uint32(13335), "autonomous_system_organization": "Cloudflare"})
+		f.Add(db.bytes())
+		f.Add(bushy(version))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := readBinary(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		for _, a := range []string{"1.1.1.1", "0.0.0.0", "2001:db8::1", "::101:101", "ffff::"} {
+			n, err := s.lookup(netip.MustParseAddr(a))
+			if err == nil && (len(n.Org) > maxOrg || n.ASN != 0 && !n.Prefix.Contains(netip.MustParseAddr(a))) {
+				t.Errorf("lookup(%s) = %+v", a, n)
+			}
+		}
+	})
+}
+
+// bushy is a tree in which both ways of each node lead to the next one, and those
+// of the last to nothing: it has more networks than can be walked through.
+func bushy(version int) []byte {
+	db := newDB("GeoLite2-ASN", version)
+	for i := range uint32(map[int]int{4: 31, 6: 127}[version]) {
+		db.nodes = append(db.nodes, [2]uint32{})
+		db.nodes[i] = [2]uint32{i + 1, i + 1}
+	}
+	return db.bytes()
+}

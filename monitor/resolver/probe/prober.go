@@ -40,8 +40,9 @@ func DefaultWhoami() []string {
 	return []string{"o-o.myaddr.l.google.com.", "whoami.akamai.net.", "whoami.v4.powerdns.org."}
 }
 
-// defaultZones are signed, have no wildcard, and three different registries.
-var defaultZones = []string{"com.", "org.", "se."}
+// DefaultZones gives zones that are signed, have no wildcard, and three different
+// registries.
+func DefaultZones() []string { return []string{"com.", "org.", "se."} }
 
 // Asker asks resolvers. *resolver.Asker is one.
 type Asker interface {
@@ -55,7 +56,7 @@ type Asker interface {
 type Config struct {
 	Dead   []netip.AddrPort // public addresses at which no resolver is; none are DefaultDead
 	Whoami []string         // names that give back who asks, fully qualified; none are DefaultWhoami
-	Zones  []string         // three in which there is no wildcard, fully qualified; none are com, org and se
+	Zones  []string         // three in which there is no wildcard, fully qualified; none are DefaultZones
 
 	Timeout   time.Duration // of one question with its tries; 0 is 3 s
 	PerTarget int           // probes a minute of one kind and resolver; 0 is DefaultPerTarget
@@ -88,7 +89,7 @@ func New(cfg Config, asker Asker, log *slog.Logger) *Prober {
 		cfg.Whoami = DefaultWhoami()
 	}
 	if len(cfg.Zones) == 0 {
-		cfg.Zones = defaultZones
+		cfg.Zones = DefaultZones()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/evidence/asn"
+	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
+)
+
+// knowledge is what proofs rest on besides roots, as it was read from files.
+type knowledge struct {
+	anchors []byte     // of DNSSEC; nil for those embedded
+	hints   []byte     // root servers; nil for those embedded
+	table   *asn.Table // nil where there is none
+}
+
+// knowledge reads it, and tells of all that cannot be read.
+func (c *config) knowledge() (k knowledge, err error) {
+	var errs []error
+	for _, f := range []struct {
+		key, name string
+		to        *[]byte
+	}{{"dnssec.anchors", c.DNSSEC.Anchors, &k.anchors}, {"root_hints", c.RootHints, &k.hints}} {
+		if f.name == "" {
+			continue
+		}
+		text, err := readBounded(c.beside(f.name))
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
+		case len(text) > maxFile:
+			errs = append(errs, fmt.Errorf("%s: %s is larger than %d bytes", f.key, f.name, maxFile))
+		}
+		*f.to = text
+	}
+	if c.ASN.File != "" {
+		cfg := asn.Config{Path: c.beside(c.ASN.File)}
+		for _, n := range c.ASN.Shared {
+			cfg.Shared = append(cfg.Shared, uint32(n))
+		}
+		if k.table, err = asn.Open(cfg); err != nil {
+			errs = append(errs, fmt.Errorf("asn.file: %w", err))
+		}
+	}
+	return k, errors.Join(errs...)
+}
+
+// sums tells whether other files are there by now.
+func (k knowledge) sums() [][]byte {
+	sums := [][]byte{k.anchors, k.hints}
+	if k.table != nil {
+		sum := k.table.Sum()
+		sums = append(sums, sum[:])
+	}
+	return sums
+}
+
+// provers has each kind of evidence gathered by whoever can, and keeps names in
+// that never leave.
+type provers struct {
+	by     map[string]monitor.Prover
+	inside func(name string) bool
+	alone  bool // nobody but this host's own resolvers is asked
+}
+
+var _ monitor.Prover = provers{}
+
+// provers makes them, with the senses that they ask with.
+func (c *config) provers(s *senses, k knowledge, log *slog.Logger) provers {
+	p := provers{by: map[string]monitor.Prover{monitor.EvidenceTLS: s.prover}, inside: c.inside(s.search), alone: c.alone}
+	cfg := probe.Config{Dead: c.dead(), Minute: c.minute()}
+	for _, name := range c.Probes.Whoami {
+		cfg.Whoami = append(cfg.Whoami, string(name))
+	}
+	probes := probe.New(cfg, s.asker, log.With("part", "probe"))
+	for _, kind := range probe.Kinds() {
+		p.by[kind] = probes
+	}
+	if len(cfg.Dead) == 0 {
+		delete(p.by, monitor.EvidenceDead)
+	}
+	if k.table != nil {
+		p.by[monitor.EvidenceASN] = k.table
+	}
+
+	// HERE the validator and the walk are tied in:
+	//   EvidenceDNSSEC, with k.anchors and s.asker, unless c.DNSSEC.Off;
+	//   EvidenceWalk, with k.hints, c.dead(), s.asker and that validator.
+	// What their files hold is checked where knowledge reads them.
+
+	return p
+}
+
+// Prove implements monitor.Prover. Evidence that nobody here gathers was not
+// asked for, and so says nothing.
+func (p provers) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidence {
+	kind := proof.Kind
+	if kind == "" {
+		kind = monitor.EvidenceTLS
+	}
+	by, ok := p.by[kind]
+	switch {
+	case !ok:
+		return notGathered(kind, proof, "nothing here gathers that evidence")
+	case leaves(proof) && p.alone:
+		return notGathered(kind, proof, "nobody outside is asked")
+	case leaves(proof) && p.inside(proof.Name):
+		return notGathered(kind, proof, "the name is never sent outside")
+	}
+	return by.Prove(ctx, proof)
+}
+
+// leaves reports whether a proof sends the name in question to somebody else
+// than who is asked for it anyway. A name that does not leave is handed to the
+// addresses that are answered for it all the same, by handshake.
+func leaves(proof monitor.Proof) bool {
+	switch proof.Kind {
+	case monitor.EvidenceDead, monitor.EvidenceWalk:
+		return true
+	case monitor.EvidenceDNSSEC:
+		return proof.Via.Role != monitor.Local
+	}
+	return false
+}
+
+func notGathered(kind string, proof monitor.Proof, why string) monitor.Evidence {
+	return monitor.Evidence{
+		Kind: kind, At: time.Now(), Role: proof.Role, Address: proof.Address, Port: proof.Port,
+		Outcome: monitor.OutcomeNotDialled, Detail: why,
+	}
+}
