@@ -69,7 +69,11 @@ func TestRunbookLeak(t *testing.T) {
 		monitor.AttackAttempt:   {monitor.LeakNo, monitor.LeakUnchecked, monitor.LeakIfHijacked},
 		monitor.ResolverCache:   {monitor.LeakNo, monitor.LeakUnchecked, monitor.LeakIfHijacked},
 		monitor.Rebinding:       {monitor.LeakUnchecked, monitor.LeakIfHijacked},
-		monitor.AuthorityHijack: {monitor.LeakUnchecked, monitor.LeakIfHijacked},
+		monitor.AuthorityHijack: {monitor.LeakNo, monitor.LeakUnchecked, monitor.LeakIfHijacked},
+		monitor.TLSIntercepted:  {monitor.LeakNo},
+		monitor.PathRedirected:  {monitor.LeakNo},
+		monitor.Denial:          {monitor.LeakNo},
+		monitor.PolicyBlock:     {monitor.LeakNo},
 	} {
 		_, rest, _ := strings.Cut(page(t, "runbooks/"+string(kind)+".md"), "## When to rotate keys\n")
 		section := strings.SplitN(rest, "\n## ", 2)[0]
@@ -91,6 +95,10 @@ func TestRunbookOutput(t *testing.T) {
 		{Kind: monitor.ResolverCache, Verdict: monitor.Poisoned, Confidence: monitor.Confirmed, Attribution: monitor.AtResolver},
 		{Kind: monitor.Rebinding, Verdict: monitor.Unknown, Confidence: monitor.Suspected},
 		{Kind: monitor.AuthorityHijack, Verdict: monitor.Suspicious, Confidence: monitor.Probable},
+		{Kind: monitor.TLSIntercepted, Verdict: monitor.Clean, Confidence: monitor.Probable, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
+		{Kind: monitor.PathRedirected, Verdict: monitor.Unknown, Confidence: monitor.Probable, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
+		{Kind: monitor.Denial, Verdict: monitor.Unknown, Confidence: monitor.Suspected, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
+		{Kind: monitor.PolicyBlock, Verdict: monitor.Unknown, Confidence: monitor.Suspected, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 	} {
 		a.Name, a.Type, a.Host, a.Resolver, a.State = "api.partner.example.", monitor.TypeA, "app-17.fra1", "system 10.0.0.2", monitor.Open
 		var b strings.Builder

@@ -26,11 +26,11 @@ const docsDir = "../../docs"
 
 // schemaParts are parts of schemas, by a word of their own.
 var schemaParts = map[string]string{
-	"webhook": "event.v1.json#/$defs/webhook", "change": "event.v1.json#/$defs/change", "health": "event.v1.json#/$defs/health",
+	"webhook": "event.v1.json#/$defs/webhook", "change": "event.v1.json#/$defs/change", "notice": "event.v1.json#/$defs/notice", "health": "event.v1.json#/$defs/health",
 	"pulse": "event.v1.json#/$defs/pulse", "resolvers": "evidence.v1.json#/$defs/resolvers", "judgement": "report.v1.json#/$defs/judgement",
 	"observation": "sample.v1.json#/$defs/observation", "record": "sample.v1.json#/$defs/record", "packet": "sample.v1.json#/$defs/packet",
 	"fact": "sample.v1.json#/$defs/fact", "watch": "sample.v1.json#/$defs/watch", "baseline": "sample.v1.json#/$defs/baseline",
-	"identity": "sample.v1.json#/$defs/identity", "span": "sample.v1.json#/$defs/span", "reason": "alert.v1.json#/$defs/reason",
+	"delegation": "sample.v1.json#/$defs/delegation", "identity": "sample.v1.json#/$defs/identity", "span": "sample.v1.json#/$defs/span", "reason": "alert.v1.json#/$defs/reason",
 	"transaction": "alert.v1.json#/$defs/transaction", "note": "alert.v1.json#/$defs/note", "counts": "status.v1.json#/$defs/counts",
 	"resolver": "status.v1.json#/$defs/resolver", "condition": "status.v1.json#/$defs/health", "line": "status.v1.json#/$defs/alert",
 	"name": "status.v1.json#/$defs/watch",
@@ -234,7 +234,7 @@ func TestSchemaWhole(t *testing.T) {
 }
 
 // open are the objects whose keys are data, and so not in a schema.
-var open = []string{"labels", "transitions", "verdicts", "keys", "addresses", "canon", "types"}
+var open = []string{"labels", "transitions", "verdicts", "keys", "addresses", "canon", "types", "signing"}
 
 // mutate puts one thing after the other wrong in v, calls wrong, and puts it
 // right again: a key that no schema knows, or a value of another sort.

@@ -50,6 +50,8 @@ func wholeDocuments(t *testing.T) map[string]any {
 	}
 	base := monitor.Baseline{
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
+		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}}},
+		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
 			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Bad: at}},
 			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span,
@@ -82,6 +84,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	}
 	health := monitor.Health{Condition: "no_witness", Severity: "warning", Title: "x", Text: "x", Detail: "x"}
 	change := monitor.Change{Name: name, Type: monitor.TypeA, From: monitor.Clean, To: monitor.Unknown, Cause: monitor.CauseStale, Fact: "x"}
+	notice := monitor.Notice{Kind: monitor.ChangeNotice, Name: name, Type: monitor.TypeA, Reasons: []monitor.Reason{reason}}
 	status := wholeStatus(at, health)
 	pulse := monitor.Pulse{
 		Host: "app-17", Labels: map[string]string{"site": "fra1"}, Version: "1", Started: at, Health: "degraded",
@@ -93,7 +96,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		list.Files[f] = sum
 	}
 	resolvers := []asked{{Resolver: "x", Server: "192.0.2.1", Operator: "x", Role: monitor.Local, Transport: monitor.UDP, Answers: 1, Last: answer}}
-	for _, v := range []any{alert, report, sample, status, health, change, pulse, list, resolvers} {
+	for _, v := range []any{alert, report, sample, status, health, change, notice, pulse, list, resolvers} {
 		whole(t, reflect.ValueOf(v), reflect.TypeOf(v).String())
 	}
 	event := func(kind string, data any, alert string) map[string]any {
@@ -109,7 +112,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	return map[string]any{
 		"alert": alert, "report": report, "sample": sample, "status": status, "evidence": list,
 		"event of an alert": event(monitor.AlertOpened, alert, id), "event of a verdict": event(monitor.VerdictChanged, change, ""),
-		"event of health": event(monitor.HealthDegraded, health, ""), "webhook of an alert": body(monitor.AlertResolved, alert),
+		"event of a notice": event(monitor.Noticed, notice, ""), "event of health": event(monitor.HealthDegraded, health, ""), "webhook of an alert": body(monitor.AlertResolved, alert),
 		"webhook of a heartbeat": body(monitor.Heartbeat, pulse), "webhook of a test": body(monitor.WebhookTest, map[string]string{"endpoint": "ops", "text": "x"}),
 	}
 }
