@@ -282,7 +282,7 @@ func (w *world) Exchange(ctx context.Context, r monitor.Resolver, b []byte) ([]b
 	w.mu.Unlock()
 	m := w.resolve(q)
 	if change := w.tamper[r.Name]; change != nil {
-		if m = change(q.Question[0], m); m == nil {
+		if m = change(q.Question[0], m.Copy()); m == nil {
 			return nil, context.DeadlineExceeded
 		}
 	}
