@@ -66,7 +66,7 @@ func ReadAnchors(r io.Reader) ([]Anchor, error) {
 		if len(anchors) >= maxAnchors {
 			return nil, fmt.Errorf("more than %d trust anchors", maxAnchors)
 		}
-		a, use, err := newAnchor(rr, zp.Comment())
+		a, use, err := newAnchor(rr)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +83,8 @@ func ReadAnchors(r io.Reader) ([]Anchor, error) {
 	return anchors, nil
 }
 
-// anchorText makes a zone file of lines that may be unbound's configuration.
+// anchorText makes a zone file of lines that may be unbound's configuration or
+// state, with as many lines. What is not trusted yet, or any more, is left out.
 func anchorText(r io.Reader) (string, error) {
 	limited := &io.LimitedReader{R: r, N: maxAnchorFile + 1}
 	lines := bufio.NewScanner(limited)
@@ -99,6 +100,10 @@ func anchorText(r io.Reader) (string, error) {
 			// $GENERATE makes many records of one line, $INCLUDE reads other files.
 			return "", fmt.Errorf("directive %.32q: not in a file of trust anchors", trimmed)
 		}
+		// 2 is VALID, 3 MISSING, which is trusted still (RFC 5011 §4.2).
+		if m := state.FindStringSubmatch(line); m != nil && m[1] != "2" && m[1] != "3" {
+			line = ""
+		}
 		b.WriteString(line)
 		b.WriteByte('\n')
 	}
@@ -108,9 +113,8 @@ func anchorText(r io.Reader) (string, error) {
 	return b.String(), lines.Err()
 }
 
-// newAnchor makes an anchor of a record; use is false for a key that is not to
-// be trusted any more, or not yet.
-func newAnchor(rr dns.RR, comment string) (a Anchor, use bool, err error) {
+// newAnchor makes an anchor of a record; use is false for a key that is none.
+func newAnchor(rr dns.RR) (a Anchor, use bool, err error) {
 	if rr.Header().Class != dns.ClassINET {
 		return a, false, fmt.Errorf("%s: another class than IN", rr.Header().Name)
 	}
@@ -131,10 +135,6 @@ func newAnchor(rr dns.RR, comment string) (a Anchor, use bool, err error) {
 	name, err := canonical(rr.Header().Name)
 	if err != nil {
 		return a, false, fmt.Errorf("%s: %w", rr.Header().Name, err)
-	}
-	// 2 is VALID, 3 MISSING, which is trusted still (RFC 5011 §4.2).
-	if m := state.FindStringSubmatch(comment); m != nil && m[1] != "2" && m[1] != "3" {
-		return a, false, nil
 	}
 	return Anchor{name, ds.KeyTag, ds.Algorithm, ds.DigestType, strings.ToUpper(ds.Digest)}, true, nil
 }
