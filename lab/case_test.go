@@ -201,6 +201,7 @@ func (c Config) yaml(dir string, w *world.World) string {
 		}
 		fmt.Fprintf(&b, "tls: {roots: [%s]}\n", strings.Join(roots, ", "))
 	}
+	fmt.Fprintf(&b, "dnssec: {anchors: %s}\nroot_hints: %s\n", w.Shared("root.ds"), w.Shared("root.hints"))
 	b.WriteString(profile)
 	b.WriteString(c.More)
 	b.WriteString("\n")

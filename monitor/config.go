@@ -90,5 +90,6 @@ const (
 	defaultAsks  = 64
 	sampleQueue  = 1024 // samples that wait for the judge; the prober waits beyond it
 	proofTimeout = 10 * time.Second
+	walkTimeout  = time.Minute
 	askTimeout   = 10 * time.Second
 )

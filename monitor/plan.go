@@ -62,7 +62,11 @@ func (m *Monitor) perform(ctx context.Context, j job) Sample {
 	}
 	for i, p := range j.proofs {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+			most := proofTimeout
+			if p.Kind == EvidenceWalk {
+				most = walkTimeout
+			}
+			ctx, cancel := context.WithTimeout(ctx, most)
 			defer cancel()
 			s.Evidence[i] = m.prover.Prove(ctx, p)
 		})

@@ -30,6 +30,7 @@ import (
 // senses are what the monitor asks and proves with.
 type senses struct {
 	asker   *resolver.Asker
+	walker  *resolver.Asker                      // of authoritative servers
 	prover  *evidence.Prover                     // of certificates
 	provers provers                              // of everything, that one included
 	second  atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
@@ -37,7 +38,10 @@ type senses struct {
 	search  []string                             // search domains of this host, whose names never leave
 }
 
-func (s *senses) Close() { s.asker.Close() }
+func (s *senses) Close() {
+	s.asker.Close()
+	s.walker.Close()
+}
 
 // newSenses makes them from a configuration. allow are addresses that proofs
 // may dial although they lie in special-purpose blocks.
@@ -66,6 +70,7 @@ func newSenses(c *config, allow []netip.Prefix, log *slog.Logger) (*senses, erro
 			(*take)(secondAnswer(q, first, later))
 		}
 	}}, log.With("part", "resolver"))
+	s.walker = resolver.New(resolver.Config{Roots: roots, Getent: os.DevNull}, log.With("part", "walk"))
 	s.provers = c.provers(s, k, log)
 	return s, nil
 }

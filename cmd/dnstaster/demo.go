@@ -152,6 +152,7 @@ func (d *demo) run(ctx context.Context) (out demoOutcome, err error) {
 	if err != nil {
 		return out, err
 	}
+	senses.provers = senses.provers.only(monitor.EvidenceTLS)
 	daemon, err := newDaemon(c, mc, senses, log)
 	if err != nil {
 		return out, err

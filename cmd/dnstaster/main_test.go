@@ -11,5 +11,6 @@ func TestMain(m *testing.M) {
 	if os.Getenv(killEnv) != "" {
 		os.Exit(killChild())
 	}
+	outside = false
 	testscript.Main(m, map[string]func(){"dnstaster": main})
 }

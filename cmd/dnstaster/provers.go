@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence/asn"
+	"github.com/dnstaster/dnstaster/monitor/evidence/dnssec"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
+	"github.com/dnstaster/dnstaster/monitor/resolver/walk"
 )
 
 // knowledge is what proofs rest on besides roots, as it was read from files.
@@ -17,6 +20,9 @@ type knowledge struct {
 	anchors []byte     // of DNSSEC; nil for those embedded
 	hints   []byte     // root servers; nil for those embedded
 	table   *asn.Table // nil where there is none
+
+	keys    []dnssec.Anchor // in anchors
+	servers []walk.Server   // in hints
 }
 
 // knowledge reads it, and tells of all that cannot be read.
@@ -37,6 +43,18 @@ func (c *config) knowledge() (k knowledge, err error) {
 			errs = append(errs, fmt.Errorf("%s: %s is larger than %d bytes", f.key, f.name, maxFile))
 		}
 		*f.to = text
+	}
+	if k.anchors != nil {
+		var err error
+		if k.keys, err = dnssec.ReadAnchors(bytes.NewReader(k.anchors)); err != nil {
+			errs = append(errs, fmt.Errorf("dnssec.anchors: %s: %w", c.DNSSEC.Anchors, err))
+		}
+	}
+	if k.hints != nil {
+		var err error
+		if k.servers, err = walk.ReadHints(bytes.NewReader(k.hints)); err != nil {
+			errs = append(errs, fmt.Errorf("root_hints: %s: %w", c.RootHints, err))
+		}
 	}
 	if c.ASN.File != "" {
 		cfg := asn.Config{Path: c.beside(c.ASN.File)}
@@ -88,11 +106,34 @@ func (c *config) provers(s *senses, k knowledge, log *slog.Logger) provers {
 		p.by[monitor.EvidenceASN] = k.table
 	}
 
-	// HERE the validator and the walk are tied in:
-	//   EvidenceDNSSEC, with k.anchors and s.asker, unless c.DNSSEC.Off;
-	//   EvidenceWalk, with k.hints, c.dead(), s.asker and that validator.
-	// What their files hold is checked where knowledge reads them.
+	if !outside {
+		return p
+	}
+	refs, _ := c.references()
+	if !c.DNSSEC.Off {
+		p.by[monitor.EvidenceDNSSEC] = dnssec.New(dnssec.Config{Anchors: k.keys, Chain: refs}, s.asker)
+	}
+	// Authoritative servers are many, and none of them is a resolver: those who ask
+	// them keep account of them apart.
+	way := walk.Default()
+	way.Hints, way.Dead, way.Exempt = k.servers, c.dead(), prefixes(c.SpecialPurpose.Exempt)
+	// What proves the path comes from the root's own servers.
+	keys := dnssec.New(dnssec.Config{Anchors: k.keys, Chain: walk.Roots(way)}, s.walker)
+	p.by[monitor.EvidenceWalk] = walk.New(way, s.walker, keys)
+	return p
+}
 
+// outside is whether the world beyond the configured resolvers is asked. Tests,
+// which touch loopback alone, and the demo go without.
+var outside = true
+
+// only leaves out all but some kinds of evidence.
+func (p provers) only(kinds ...string) provers {
+	by := map[string]monitor.Prover{}
+	for _, k := range kinds {
+		by[k] = p.by[k]
+	}
+	p.by = by
 	return p
 }
 
