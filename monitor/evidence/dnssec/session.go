@@ -43,12 +43,12 @@ func spend(left *int) bool {
 	return true
 }
 
-// sparing runs f with a quarter of what a proof may compute at most. One
-// resolver that answers with nothing but work must not keep us from asking the
-// others for the same.
+// sparing runs f with a tenth of the signatures that a proof may verify at most,
+// and a quarter of the hashes. One resolver that answers with nothing but work
+// must not keep us from asking the others for the same.
 func (s *session) sparing(f func() error) error {
 	before := s.left
-	s.left.signatures = min(before.signatures, max(1, s.v.cfg.MaxSignatures/4))
+	s.left.signatures = min(before.signatures, max(1, s.v.cfg.MaxSignatures/10))
 	s.left.hashes = min(before.hashes, max(1, s.v.cfg.MaxHashes/4))
 	lent := s.left
 	err := f()

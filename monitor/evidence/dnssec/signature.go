@@ -71,8 +71,9 @@ func (s *session) verify(ctx context.Context, z *zone, r rrset) (seal, error) {
 	if faultOf(err) != wrong || s.renewed[z.name] {
 		return sealed, err
 	}
-	if z = s.renew(ctx, z); z == nil {
-		return sealed, err
+	z, err = s.renew(ctx, z)
+	if err != nil {
+		return seal{}, err
 	}
 	return s.check(z.name, z.keys, r)
 }

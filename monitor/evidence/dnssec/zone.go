@@ -37,18 +37,23 @@ func (s *session) enter(ctx context.Context, name string, ds []*dns.DS) (*zone, 
 }
 
 // renew asks every source for the keys of z, and gives the zone with all that
-// are proven; nil where nobody has any. It is done once a proof.
-func (s *session) renew(ctx context.Context, z *zone) *zone {
+// are proven; z as it was where nobody has any. It is done once a proof. The error
+// ends that.
+func (s *session) renew(ctx context.Context, z *zone) (*zone, error) {
 	s.renewed[z.name] = true
 	all := &zone{name: z.name, ds: z.ds}
 	for _, r := range s.sources() {
 		m, err := s.ask(ctx, r, z.name, dns.TypeDNSKEY)
-		if final(err) {
-			return nil
-		} else if err != nil {
-			continue
+		var one *zone
+		if err == nil {
+			err = s.sparing(func() (err error) {
+				one, err = s.admit(z.name, z.ds, set(m.answer, z.name, dns.TypeDNSKEY))
+				return err
+			})
 		}
-		one, err := s.admit(z.name, z.ds, set(m.answer, z.name, dns.TypeDNSKEY))
+		if final(err) {
+			return nil, err
+		}
 		if err != nil {
 			continue
 		}
@@ -59,11 +64,11 @@ func (s *session) renew(ctx context.Context, z *zone) *zone {
 		}
 	}
 	if len(all.keys) == 0 {
-		return nil
+		return z, nil
 	}
 	s.zones[z.name] = all
 	s.v.memory.renew(all)
-	return all
+	return all, nil
 }
 
 func byPublicKey(a, b key) int {
