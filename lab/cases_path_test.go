@@ -107,7 +107,7 @@ var pathCases = []Case{
 		Cause: proved(instead(func(h inject.Handler) inject.Handler {
 			return inject.StripDNSSEC(inject.WrongRRSIG("www.bank.lab", evilAddrs, h))
 		}), gaveForged(world.Pub3Addr, "www.bank.lab", false)),
-		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "low", Attribution: monitor.AtResolver, Resolver: "pub3"}},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "medium", Attribution: monitor.AtResolver, Resolver: "pub3"}},
 		Must: []string{"dnssec.stripped"}, MustNot: []string{"dnssec.bogus_here"},
 		Limit: witnessed,
 	},

@@ -143,8 +143,7 @@ func (m *Monitor) unrelated(names []string) []string {
 	return out
 }
 
-// networks gives the networks in which the name is known, wide enough that two of
-// one owner's seldom differ: /16 and /32.
+// networks gives the networks in which the name is known: each /24 and /48.
 func (b *Baseline) networks() []netip.Prefix {
 	if b == nil {
 		return nil
@@ -152,9 +151,9 @@ func (b *Baseline) networks() []netip.Prefix {
 	var ps []netip.Prefix
 	for _, t := range b.Types {
 		for a, id := range t.Addresses {
-			bits := 32
+			bits := 48
 			if a.Is4() {
-				bits = 16
+				bits = 24
 			}
 			if p, err := a.Prefix(bits); err == nil && (id.Witnessed.Count > 0 || !id.Verified.IsZero()) && !slices.Contains(ps, p) {
 				ps = append(ps, p)

@@ -13,7 +13,7 @@ const (
 	AlertAcknowledged = "alert.acknowledged"
 	AlertSilenced     = "alert.silenced"
 	VerdictChanged    = "verdict.changed"
-	Noticed           = "notice" // something that is worth knowing, and calls nobody
+	Noticed           = "change.noticed" // something that is worth knowing, and calls nobody
 	HealthDegraded    = "health.degraded"
 	HealthRestored    = "health.restored"
 	WebhookTest       = "webhook.test"

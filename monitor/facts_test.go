@@ -151,6 +151,10 @@ var factTests = []ruleTest{
 	{"dnssec.bogus_here", "the address is good all the same", learntMatter().sys(goodAddr).validated("system", monitor.UDP, monitor.Bogus, goodAddr).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
 	{"dnssec.bogus_here", "stripped, which is another sign", learntMatter().sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), nil},
 
+	{"dnssec.bogus_here", "a denial without signatures, of a resolver that used to give them", learntMatter().signer("system", monitor.UDP).denies("system", monitor.UDP).dot(goodAddr, four...).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr).
+		then(10*time.Second).denies("system", monitor.UDP).stripped("system", monitor.UDP), []string{"60 local invalid IP"}},
+	{"dnssec.bogus_here", "a denial without signatures, of a resolver that never gave any", learntMatter().denies("system", monitor.UDP).dot(goodAddr, four...).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr).
+		then(10*time.Second).denies("system", monitor.UDP).stripped("system", monitor.UDP), nil},
 	{"dnssec.stripped", "it used to hand them over", learntMatter().signer("system", monitor.UDP).sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr).
 		then(10*time.Second).sys(evilAddr).stripped("system", monitor.UDP), []string{"30 local 192.0.66.66"}},
 	{"dnssec.stripped", "once", learntMatter().signer("system", monitor.UDP).sys(evilAddr).stripped("system", monitor.UDP).validated("alpha", monitor.DoT, monitor.Secure, goodAddr), []string{"30 local 192.0.66.66 again"}},
@@ -170,6 +174,7 @@ var factTests = []ruleTest{
 	{"walk.contradiction", "one server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(evilAddr)), nil},
 	{"walk.contradiction", "no server answered", learntMatter().sys(evilAddr).walked(monitor.AuthoritativeServer{Error: monitor.ErrTimeout}), nil},
 	{"walk.contradiction", "the path of the walk is not proven", learntMatter().sys(evilAddr).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, Addresses: addrs(goodAddr)}), nil},
+	{"walk.contradiction", "a sink, which no zone gives", learntMatter().sys("0.0.0.0").walked(serves(goodAddr)), nil},
 	{"walk.contradiction", "a good address", learntMatter().sys(goodAddr).walked(serves(goodAddr2)), nil},
 	{"walk.contradiction", "somebody else's sample, without servers", learntMatter().sys(evilAddr).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Addresses: addrs(goodAddr)}), []string{"30 local 192.0.66.66"}},
 

@@ -177,7 +177,11 @@ func (m *Monitor) notice(q *question, a Accusation, r Ruling) {
 		return
 	}
 	q.noticed = what
-	m.log.Info("notice", "kind", a.Kind, "name", q.q.Name, "type", q.q.Type)
+	var rules []string
+	for _, reason := range n.Reasons {
+		rules = append(rules, reason.Rule)
+	}
+	m.log.Info("notice", "kind", a.Kind, "name", q.q.Name, "type", q.q.Type, "rules", rules)
 	m.event(r.At, Noticed, n, "")
 }
 

@@ -26,7 +26,7 @@ func walkContradiction(v *view) []Finding {
 		for _, a := range o.addrs {
 			c, _ := v.class(a)
 			gave, _ := v.facts.authority(a)
-			if !c.Suspicious() || gave > 0 || slices.Contains(w.Addresses, a) {
+			if c != Strange && c != ProvenBad || gave > 0 || slices.Contains(w.Addresses, a) {
 				continue
 			}
 			f := accused(o)
@@ -217,8 +217,7 @@ func certFresh(v *view) []Finding {
 				if k := v.Base.Keys[p.SPKI]; k != nil && (v.Opened.IsZero() || k.First.Before(v.Opened)) || p.NotBefore.IsZero() || p.At.Sub(p.NotBefore) > freshFor {
 					return nil
 				}
-				fs := v.changed(medium, fmt.Sprintf("%s shows a certificate of %s, with a key that was never seen", a, p.NotBefore.UTC().Format("2006-01-02 15:04")))
-				return fs
+				return v.changed(medium, fmt.Sprintf("%s shows a certificate of %s, with a key that was never seen", a, p.NotBefore.UTC().Format("2006-01-02 15:04")))
 			}
 		}
 	}

@@ -64,6 +64,9 @@ func minorityGroup(v *view) []Finding {
 		}
 		f := accused(o)
 		bad := v.dissents(o)
+		if len(bad) == 0 { // one of a pool, that was good last
+			bad = slices.DeleteFunc(v.answersOf(o.Endpoint(), poolAnswers), func(o *answer) bool { return v.stands(o) != suspicious })
+		}
 		f.Pending = (len(bad) < minorityHits || bad[len(bad)-1].At.Sub(v.firstDissent(o)) < v.Policy.Timing.Minority) && v.on("clear.lag")
 		if !f.Pending {
 			f.Weight = medium

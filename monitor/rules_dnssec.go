@@ -16,6 +16,12 @@ func bogusHere(v *view) []Finding {
 	var fs []Finding
 	for _, o := range v.subjects() {
 		es := v.facts.bogus(o.Endpoint(), false)
+		if v.stands(o) == denied && v.signer(o) {
+			// Denials are signed as records are: one without a proof contradicts the zone
+			// as one with a false proof does.
+			es = append(es, v.facts.bogus(o.Endpoint(), true)...)
+			slices.SortStableFunc(es, byAge)
+		}
 		if len(es) == 0 || v.stands(o) == good {
 			continue
 		}
@@ -43,12 +49,12 @@ func dnssecStripped(v *view) []Finding {
 	var fs []Finding
 	for _, o := range v.subjects() {
 		es := v.facts.bogus(o.Endpoint(), true)
-		if len(es) == 0 || v.stands(o) == good {
+		if len(es) == 0 || v.stands(o) == good || v.stands(o) == denied && v.signer(o) {
 			continue
 		}
 		f := accused(o)
 		f.Address = v.worstOf(o)
-		if v.Base == nil || v.Base.Signing[o.Endpoint()].IsZero() {
+		if !v.signer(o) {
 			f.Fact = fmt.Sprintf("%s gives %s without the zone's signatures, and never gave any", o.Label(), show(o))
 		} else {
 			f.Weight = strong
@@ -61,11 +67,5 @@ func dnssecStripped(v *view) []Finding {
 	return fs
 }
 
-// zoneBroken reports whether the zone's own signatures fail wherever they are
-// asked for: then validators answer SERVFAIL, and nobody is to blame but the zone.
-func (v *view) zoneBroken() bool {
-	return len(v.facts.signed) >= 2 && v.facts.secure() == nil && !slices.ContainsFunc(v.choose(func(*answer) bool { return true }), func(o *answer) bool {
-		es := v.facts.signed[o.Endpoint()]
-		return len(es) > 0 && es[len(es)-1].Status != Bogus
-	})
-}
+// signer reports whether the endpoint of o ever handed over the zone's signatures.
+func (v *view) signer(o *answer) bool { return v.Base != nil && !v.Base.Signing[o.Endpoint()].IsZero() }

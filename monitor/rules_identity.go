@@ -114,6 +114,8 @@ func pinViolation(v *view) []Finding {
 					}
 				}
 				f.Fact = fmt.Sprintf("%s at %s is outside expect.addresses", a, o.Label())
+			} else if c, _ := v.class(a); c.Good() {
+				continue // it served the pinned key since
 			} else if at = v.keyed(a); len(v.Watch.TLS.Pins) > 0 && len(at) > 0 {
 				f.Fact = fmt.Sprintf("%s at %s serves a key that is not pinned", a, o.Label())
 			} else {

@@ -89,6 +89,8 @@ var ruleTests = []ruleTest{
 		then(10*time.Second).sys(fresh).shows(fresh, monitor.OutcomeOK, goodKey), nil},
 	{"pin.violation", "the pinned key, expired", learntMatter().watched(pinsKey).sys(goodAddr).shows(goodAddr, monitor.OutcomeExpired, goodKey).
 		then(10*time.Second).sys(goodAddr).shows(goodAddr, monitor.OutcomeExpired, goodKey), nil},
+	{"pin.violation", "another key once, and the pinned key since", learntMatter().watched(pinsKey).sys(fresh).shows(fresh, monitor.OutcomeSelfSigned, evilKey).
+		then(500*time.Millisecond).sys(fresh).shows(fresh, monitor.OutcomeOK, goodKey), nil},
 	{"pin.violation", "no key was shown", learntMatter().watched(pinsKey).sys(evilAddr).shows(evilAddr, monitor.OutcomeTimeout, "").
 		then(10*time.Second).sys(evilAddr).shows(evilAddr, monitor.OutcomeTimeout, ""), nil},
 
@@ -104,6 +106,8 @@ var ruleTests = []ruleTest{
 	{"div.minority_group", "the name is not learnt, nothing proven", newMatter().sys(evilAddr).dot(goodAddr, four...).then(45 * time.Second).sys(evilAddr), nil},
 	{"div.minority_group", "the name is not learnt, witnesses' address proven", newMatter().sys(evilAddr).dot(goodAddr, four...).control(goodAddr, monitor.OutcomeOK).then(45 * time.Second).sys(evilAddr), []string{"15 local 192.0.66.66"}},
 	{"div.minority_group", "the whole plain path is accused instead", learntMatter().sys(evilAddr).dot(goodAddr, four...).udp(evilAddr, "alpha").then(45 * time.Second).sys(evilAddr), nil},
+
+	{"div.minority_group", "one cache of a pool, good last", pooled(evilAddr, goodAddr, evilAddr, goodAddr, goodAddr, goodAddr, goodAddr).dot(goodAddr, four...), []string{"15 local 192.0.66.66"}},
 
 	{"div.transport_split", "three pairs", learntMatter().pair("alpha", evilAddr, goodAddr).then(10*time.Second).pair("alpha", evilAddr, goodAddr).then(10*time.Second).pair("alpha", evilAddr, goodAddr), []string{"30 local 192.0.66.66"}},
 	{"div.transport_split", "two pairs", learntMatter().pair("alpha", evilAddr, goodAddr).then(10*time.Second).pair("alpha", evilAddr, goodAddr), []string{"0 local 192.0.66.66 again"}},

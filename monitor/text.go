@@ -139,6 +139,11 @@ func describeAlert(a *Alert, since time.Time) {
 		if a.Resolver != "" {
 			fmt.Fprintf(&b, " in the name of %s", a.Resolver)
 		}
+	case a.Kind == Denial:
+		fmt.Fprintf(&b, "Since %s UTC %s is denied", since.UTC().Format(time.TimeOnly), what)
+		if a.Resolver != "" {
+			fmt.Fprintf(&b, " by %s", a.Resolver)
+		}
 	default:
 		fmt.Fprintf(&b, "Since %s UTC %s gets %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
 		if a.Resolver != "" {

@@ -182,11 +182,14 @@ func shown(ws []monitor.Observation, j monitor.Judgement) string {
 // notChecked names what a clean verdict does not speak of.
 func notChecked(js []monitor.Judgement, stats monitor.Stats) string {
 	var parts []string
-	heard, dnssec, met, addressed := false, false, false, false
+	heard, signed, unsigned, met, addressed := false, false, false, false, false
 	for _, j := range js {
 		own, ws := split(j)
 		heard = heard || len(ws) > 0
-		dnssec = dnssec || slices.ContainsFunc(j.Evidence, func(e monitor.Evidence) bool { return e.Kind == "dnssec" })
+		for _, e := range j.Evidence {
+			signed = signed || e.Status == monitor.Secure
+			unsigned = unsigned || e.Status == monitor.Insecure
+		}
 		for _, a := range given(own, j) {
 			_, ok := handshake(a, j)
 			addressed, met = true, met || ok
@@ -201,7 +204,11 @@ func notChecked(js []monitor.Judgement, stats monitor.Stats) string {
 	if stats.Packets == 0 {
 		parts = append(parts, "other programs' DNS on the wire")
 	}
-	if !dnssec {
+	switch {
+	case signed:
+	case unsigned:
+		parts = append(parts, "DNSSEC (zone unsigned)")
+	default:
 		parts = append(parts, "DNSSEC")
 	}
 	return orA(strings.Join(parts, "; "), "nothing")

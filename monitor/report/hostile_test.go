@@ -61,7 +61,7 @@ func fill(t *rapid.T, v reflect.Value) {
 	case reflect.TypeFor[netip.Addr]():
 		v.Set(reflect.ValueOf(rapid.SampledFrom(addrs).Draw(t, "address")))
 		return
-	case reflect.TypeFor[netip.AddrPort](), reflect.TypeFor[[]byte]():
+	case reflect.TypeFor[netip.AddrPort](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[[]byte]():
 		return
 	case reflect.TypeFor[json.RawMessage]():
 		v.SetBytes([]byte(data(t)))

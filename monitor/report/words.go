@@ -27,6 +27,8 @@ func because(c monitor.Cause) string {
 		return "every certificate is re-signed on the way"
 	case monitor.CauseClock:
 		return "this host's clock is wrong"
+	case monitor.CauseWithheld:
+		return "a resolver denies or blocks what others give"
 	}
 	return ""
 }
@@ -78,7 +80,7 @@ func sure(c monitor.Confidence) string {
 func Risk(l monitor.Leak) string {
 	switch l {
 	case monitor.LeakNo:
-		return "no application of this host asks there"
+		return "no application of this host gets a false address by it"
 	case monitor.LeakUnchecked:
 		return "clients that check certificates refuse it; verify=False or http:// hands over the key"
 	case monitor.LeakIfHijacked:

@@ -48,7 +48,7 @@ func TestExposure(t *testing.T) {
 		want string
 	}{
 		{"not known", monitor.PathRewritten, monitor.Exposure{}, "what is sent to api.partner.example\n"},
-		{"nobody asks there", monitor.ResolverCache, monitor.Exposure{Leak: monitor.LeakNo}, "nothing: no application of this host asks there\n"},
+		{"nobody asks there", monitor.ResolverCache, monitor.Exposure{Leak: monitor.LeakNo}, "nothing: no application of this host gets a false address by it\n"},
 		{"lost the race", monitor.AttackAttempt, monitor.Exposure{Leak: monitor.LeakNo}, "nothing: the answers that were accepted are right\n"},
 		{"unchecked", monitor.PathRewritten, monitor.Exposure{Leak: monitor.LeakUnchecked}, "what is sent to api.partner.example; leak only without certificate check\n"},
 		{
