@@ -36,35 +36,47 @@ func startDaemon(w *world.World, c *Case, more ...string) (*daemon, error) {
 		return nil, err
 	}
 	for name, text := range map[string]string{
-		"dnstaster.yaml": c.Config.yaml(d.dir, w), "url": "http://" + world.OpsAddr + ":9099/hook", "secret": sinkSecret,
+		"url": "http://" + world.OpsAddr + ":9099/hook", "secret": sinkSecret, filepath.Base(d.hurry()): "",
 	} {
 		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
 			return nil, err
 		}
 	}
 	d.client = control.NewClient(filepath.Join(d.dir, "sock"), time.Second)
-	argv := []string{binary, "run", "--log-format", "text", "--log-level", logLevel, "--config", filepath.Join(d.dir, "dnstaster.yaml")}
+	if err := d.configure(w, c); err != nil {
+		return nil, err
+	}
+	return d, d.start(w, c, more...)
+}
+
+// configure writes the configuration.
+func (d *daemon) configure(w *world.World, c *Case) error {
+	return os.WriteFile(d.config(), []byte(c.Config.yaml(d.dir, w)), 0o600)
+}
+
+func (d *daemon) config() string { return filepath.Join(d.dir, "dnstaster.yaml") }
+
+// start starts the daemon on what there is in its directory, its store too.
+func (d *daemon) start(w *world.World, c *Case, more ...string) error {
+	argv := []string{binary, "run", "--log-format", "text", "--log-level", logLevel, "--config", d.config()}
 	if c.Wrap != nil {
 		argv = c.Wrap(argv)
 	}
 	d.cmd = w.Client().Command(context.Background(), argv[0], argv[1:]...)
 	out, err := os.Create(d.log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer out.Close()
 	d.cmd.Stdout, d.cmd.Stderr = out, out
-	if err := os.WriteFile(d.hurry(), nil, 0o600); err != nil {
-		return nil, err
-	}
 	d.cmd.Env = append(os.Environ(), "DNSTASTER_LAB_OFF="+strings.Join(c.Off, ","), "DNSTASTER_LAB_HURRY="+d.hurry())
 	d.cmd.Env = append(append(d.cmd.Env, c.Env...), more...)
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() { d.done <- d.cmd.Wait() }()
-	return d, within(30*time.Second, func() error {
+	return within(30*time.Second, func() error {
 		select {
 		case err := <-d.done:
 			d.done <- err
@@ -155,6 +167,15 @@ func (d *daemon) learn() error {
 	}
 	time.Sleep(time.Until(s.Started.Add(max(timing.Learning, timing.HistorySpan) + 5*time.Second)))
 	if err := os.Remove(d.hurry()); err != nil {
+		return err
+	}
+	return d.reload()
+}
+
+// reload has the daemon read its configuration anew.
+func (d *daemon) reload() error {
+	s, err := d.status()
+	if err != nil {
 		return err
 	}
 	if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {

@@ -72,6 +72,8 @@ func (m *Monitor) perform(ctx context.Context, j job) Sample {
 		})
 	}
 	wg.Wait()
+	// What was not asked for says nothing; of a handshake, that it was not made does.
+	s.Evidence = slices.DeleteFunc(s.Evidence, func(e Evidence) bool { return e.Kind != EvidenceTLS && e.Outcome == OutcomeNotDialled })
 	// The sample is judged as of its end: nothing in it is younger.
 	s.At = m.cfg.Now()
 	return s

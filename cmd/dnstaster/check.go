@@ -82,6 +82,9 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 		log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	mc, err := c.monitorConfig()
+	if err == nil {
+		err = impair(&mc)
+	}
 	if err != nil {
 		return exit{exitConfig, err}
 	}
