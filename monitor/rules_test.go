@@ -107,7 +107,7 @@ var ruleTests = []ruleTest{
 	{"div.minority_group", "the name is not learnt, witnesses' address proven", newMatter().sys(evilAddr).dot(goodAddr, four...).control(goodAddr, monitor.OutcomeOK).then(45 * time.Second).sys(evilAddr), []string{"15 local 192.0.66.66"}},
 	{"div.minority_group", "the whole plain path is accused instead", learntMatter().sys(evilAddr).dot(goodAddr, four...).udp(evilAddr, "alpha").then(45 * time.Second).sys(evilAddr), nil},
 
-	{"div.minority_group", "one cache of a pool, good last", pooled(evilAddr, goodAddr, evilAddr, goodAddr, goodAddr, goodAddr, goodAddr).dot(goodAddr, four...), []string{"15 local 192.0.66.66"}},
+	{"div.minority_group", "one cache of a pool, good last", pooled(evilAddr, goodAddr, evilAddr, goodAddr, goodAddr, goodAddr, goodAddr).dot(goodAddr, four...), []string{"0 local 192.0.66.66 again"}},
 
 	{"div.transport_split", "three pairs", learntMatter().pair("alpha", evilAddr, goodAddr).then(10*time.Second).pair("alpha", evilAddr, goodAddr).then(10*time.Second).pair("alpha", evilAddr, goodAddr), []string{"30 local 192.0.66.66"}},
 	{"div.transport_split", "two pairs", learntMatter().pair("alpha", evilAddr, goodAddr).then(10*time.Second).pair("alpha", evilAddr, goodAddr), []string{"0 local 192.0.66.66 again"}},
