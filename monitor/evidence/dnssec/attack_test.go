@@ -88,6 +88,14 @@ func empty(_ *world, _ dns.Question, m *dns.Msg) *dns.Msg {
 	return m
 }
 
+// denied answers with what the zone says of some names.
+func denied(zone string, names ...string) tamper {
+	return func(w *world, _ dns.Question, m *dns.Msg) *dns.Msg {
+		m.Answer, m.Ns, m.Rcode = nil, w.named(zone).deny(names...), dns.RcodeNameError
+		return m
+	}
+}
+
 // signedBy signs the answer with a key of the liar's own, under the name of zone.
 func signedBy(zone string, tag uint16) tamper {
 	return func(_ *world, _ dns.Question, m *dns.Msg) *dns.Msg {
@@ -257,6 +265,15 @@ func TestAttacks(t *testing.T) {
 			return m
 		}), want: monitor.Bogus},
 
+		{name: "a wildcard hidden", ask: "x.wild.rsa.test.", lie: only("x.wild.rsa.test.", a, denied("rsa.test.", "x.wild.rsa.test.")),
+			want: monitor.Bogus, detail: "is not x.wild.rsa.test. A"},
+		{name: "a wildcard denied by its own NSEC", ask: "x.wild.rsa.test.", lie: only("x.wild.rsa.test.", a, denied("rsa.test.", "x.wild.rsa.test.", "*.wild.rsa.test.")),
+			want: monitor.Bogus, detail: "is not x.wild.rsa.test. A"},
+		{name: "a wildcard hidden, hashed", ask: "x.wild.ecdsa.test.", lie: only("x.wild.ecdsa.test.", a, denied("ecdsa.test.", "wild.ecdsa.test.", "x.wild.ecdsa.test.")),
+			want: monitor.Bogus, detail: "is not x.wild.ecdsa.test. A"},
+		{name: "a wildcard denied by its own NSEC3", ask: "x.wild.ecdsa.test.", lie: only("x.wild.ecdsa.test.", a, denied("ecdsa.test.", "wild.ecdsa.test.", "x.wild.ecdsa.test.", "*.wild.ecdsa.test.")),
+			want: monitor.Bogus, detail: "is not x.wild.ecdsa.test. A"},
+
 		// Wildcards.
 		{name: "a wildcard replayed over a name", ask: "host.wild.rsa.test.", lie: only("host.wild.rsa.test.", a, instead("x.wild.rsa.test.", a, true)),
 			want: monitor.Bogus, detail: "a wildcard is replayed"},
@@ -314,6 +331,24 @@ func TestAttacks(t *testing.T) {
 		})), want: monitor.Bogus, detail: "signatures are stripped"},
 		{name: "the DS taken away, and no other path", ask: "www.rsa.test.", lie: both(www(both(stripAll, forge)), only("rsa.test.", ds, empty)),
 			config: func(c *Config) { c.Chain = nil }, want: monitor.Indeterminate, detail: "the chain to rsa.test. could not be had: signatures are stripped"},
+		{name: "the DS denied by the record that has it", ask: "www.rsa.test.", world: func(w *world) { w.named("test.").hashed = false },
+			lie:  both(www(both(stripAll, forge)), only("rsa.test.", ds, denied("test.", "rsa.test."))),
+			want: monitor.Bogus, detail: "signatures are stripped"},
+		{name: "the DS denied by the record that has it, hashed", ask: "www.rsa.test.",
+			lie:  both(www(both(stripAll, forge)), only("rsa.test.", ds, denied("test.", "rsa.test."))),
+			want: monitor.Bogus, detail: "signatures are stripped"},
+		{name: "a DS from a wildcard", ask: "a.star.rsa.test.", world: func(w *world) {
+			w.named("rsa.test.").add("*.star.rsa.test. 300 IN DS 1 13 2 " + strings.Repeat("00", 32))
+		}, lie: only("a.star.rsa.test.", a, stripAll), want: monitor.Indeterminate, detail: "the DS of a.star.rsa.test. is made from a wildcard"},
+		{name: "an alias from a wildcard in place of a DS, without proof", ask: "x.many.rsa.test.", kind: monitor.TypeCNAME, config: func(c *Config) { c.Chain = nil },
+			lie: both(only("x.many.rsa.test.", dns.TypeCNAME, stripAll), only("x.many.rsa.test.", ds, func(_ *world, _ dns.Question, m *dns.Msg) *dns.Msg {
+				m.Ns = nil
+				return m
+			})), want: monitor.Indeterminate, detail: "nothing signed denies"},
+		{name: "an alias from a wildcard in place of a DS, with another's proof", ask: "host.wild.rsa.test.", config: func(c *Config) { c.Chain = nil },
+			world: func(w *world) { w.named("rsa.test.").add("*.wild.rsa.test. 300 IN CNAME www.rsa.test.") },
+			lie:   both(only("host.wild.rsa.test.", a, stripAll), only("host.wild.rsa.test.", ds, instead("x.wild.rsa.test.", dns.TypeTXT, true))),
+			want:  monitor.Indeterminate, detail: "a wildcard is replayed"},
 		{name: "a DS of the liar's", ask: "www.rsa.test.", lie: both(www(forge), only("rsa.test.", ds, each(func(r *dns.DS) { r.KeyTag++ }))),
 			want: monitor.Bogus, detail: "does not verify"},
 		{name: "an unsigned child, without proof", ask: "www.plain.test.", lie: only("plain.test.", ds, empty), config: func(c *Config) { c.Chain = nil },
@@ -356,6 +391,12 @@ func TestAttacks(t *testing.T) {
 		}, want: monitor.Secure},
 		{name: "a revoked key", ask: "www.rsa.test.", world: func(w *world) {
 			w.named("rsa.test.").key.Flags |= dns.REVOKE
+		}, want: monitor.Indeterminate, detail: "no key of rsa.test. is what its DS"},
+		{name: "a revoked key that a DS points to", ask: "www.rsa.test.", world: func(w *world) {
+			tld, z := w.named("test."), w.named("rsa.test.")
+			z.key.Flags |= dns.REVOKE
+			tld.rrs["rsa.test."][ds] = nil
+			tld.delegate(z, dns.SHA256)
 		}, want: monitor.Indeterminate, detail: "no key of rsa.test. is what its DS"},
 		{name: "iterations within bounds", ask: "gone.ecdsa.test.", world: func(w *world) { w.named("ecdsa.test.").iterations = 150 }, want: monitor.Secure},
 		{name: "iterations beyond what is sane", ask: "gone.ecdsa.test.", world: func(w *world) { w.named("ecdsa.test.").iterations = 151 },

@@ -150,6 +150,18 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestMemoryOfSignatures has a signature end before the TTL of what it covers.
+func TestMemoryOfSignatures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.named("test.").until = now.Add(time.Minute)
+	clock := now
+	v := w.validator(func(c *Config) { c.Now = func() time.Time { return clock } })
+	wantStatus(t, v.Prove(t.Context(), proof("www.rsa.test.", "honest")), monitor.Secure, "")
+	clock = clock.Add(61 * time.Second)
+	wantStatus(t, v.Prove(t.Context(), proof("www.rsa.test.", "honest")), monitor.Indeterminate, "the clock here")
+}
+
 // TestFailureMemory has a chain that cannot be had be asked for again in a while.
 func TestFailureMemory(t *testing.T) {
 	t.Parallel()

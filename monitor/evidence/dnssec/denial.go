@@ -146,7 +146,7 @@ func (d *denial) nothingCloser(name, encloser string) (verdict, error) {
 	if v, ok := d.excess(); ok {
 		return v, nil
 	}
-	if r := d.coverNSEC(name); r != nil && !under(lower(r.NextDomain), name) && encloserNSEC(name, r) == encloser {
+	if r := d.coverNSEC(name); r != nil && encloserNSEC(name, r) == encloser {
 		return verdict{}, nil
 	}
 	if len(d.nsec3) > 0 {
