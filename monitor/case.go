@@ -91,6 +91,7 @@ func newView(c *Case) *view {
 			}
 		}
 	}
+	v.retire()
 	for _, o := range v.latest {
 		if !v.votes(o) {
 			continue
@@ -106,6 +107,28 @@ func newView(c *Case) *view {
 	}
 	slices.Sort(v.groups)
 	return v
+}
+
+// retire takes the voice of resolvers that this host no longer uses: all that it
+// does use are asked in each round.
+func (v *view) retire() {
+	for _, s := range slices.Backward(v.Samples) {
+		used := map[string]bool{}
+		for _, o := range s.Answers {
+			if o.Role == Local && s.Via == Probe {
+				used[o.Endpoint()] = true
+			}
+		}
+		if len(used) == 0 {
+			continue
+		}
+		for endpoint, o := range v.latest {
+			if o.Role == Local && o.Packet == nil && !used[endpoint] {
+				delete(v.latest, endpoint)
+			}
+		}
+		return
+	}
 }
 
 // answersIn gives the answers of a sample that count: all of a round, and of an

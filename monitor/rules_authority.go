@@ -31,11 +31,27 @@ func walkContradiction(v *view) []Finding {
 			}
 			f := accused(o)
 			f.Address, f.Weight = a, strong
+			if w.Partial || v.unseen(o.Group()) {
+				f.Weight = medium
+			}
 			f.Fact = fmt.Sprintf("%s at %s: no authoritative server of the zone ever gives it (%d asked, from the root downwards)", a, o.Label(), max(answered, 1))
 			fs = append(fs, f)
 		}
 	}
 	return fs
+}
+
+// unseen reports whether a witness, other than the one of a group, is given what
+// the walk did not see: the zone answers each network with something else, and
+// there is more of it than we were shown.
+func (v *view) unseen(but string) bool {
+	for a, groups := range v.given {
+		gave, _ := v.facts.authority(a)
+		if gave == 0 && !slices.Contains(v.facts.walk.Addresses, a) && slices.ContainsFunc(groups, func(g string) bool { return g != but }) {
+			return true
+		}
+	}
+	return false
 }
 
 // nsSplit (auth.ns_split): one of several authoritative servers of the zone gives

@@ -58,8 +58,12 @@ func SpecialPurpose(a netip.Addr, exempt []netip.Prefix) (what string, ok bool) 
 // somebody's own network.
 func privateAddress(a netip.Addr) bool { return a.Unmap().IsPrivate() }
 
+// blockPages are the addresses with which a large filtering operator answers in
+// place of a record (OpenDNS, now Cisco Umbrella: 146.112.61.104 to .110).
+var blockPages = netip.MustParsePrefix("146.112.61.104/29")
+
 // sink reports whether a is what policies answer with in place of a record.
 func sink(a netip.Addr) bool {
 	a = a.Unmap()
-	return a.IsUnspecified() || a.IsLoopback()
+	return a.IsUnspecified() || a.IsLoopback() || blockPages.Contains(a) && a.As4()[3] <= 110
 }

@@ -75,7 +75,7 @@ func (s *session) top(ctx context.Context, name string) (*zone, error) {
 		if len(anchors) == 0 {
 			continue
 		}
-		c, err := s.v.memory.recall(anchorName(at), s.via, s.now)
+		c, err := s.recall(anchorName(at))
 		if c != nil {
 			return c.zone, nil
 		}
@@ -100,7 +100,7 @@ func anchorName(zone string) string { return "anchor " + zone }
 
 // cut finds out what z proves of a name below it.
 func (s *session) cut(ctx context.Context, z *zone, name string) (*cut, error) {
-	c, err := s.v.memory.recall(name, s.via, s.now)
+	c, err := s.recall(name)
 	if c != nil && c.above == z.name || err != nil {
 		return c, err
 	}
@@ -112,7 +112,19 @@ func (s *session) cut(ctx context.Context, z *zone, name string) (*cut, error) {
 	return c, err
 }
 
+// recall gives what is remembered of a name; nothing from before this proof once
+// it is had anew.
+func (s *session) recall(name string) (*cut, error) {
+	if s.anew && !s.own[name] {
+		return nil, nil
+	}
+	c, err := s.v.memory.recall(name, s.via, s.now)
+	s.recalls = s.recalls || c != nil && !s.own[name]
+	return c, err
+}
+
 func (s *session) remember(name string, c *cut, err error) {
+	s.own[name] = true
 	switch {
 	case err == nil:
 		c.since = s.now

@@ -121,3 +121,19 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}
 }
+
+// TestUnsigned has the DS of a zone taken away while its keys are remembered: what
+// is remembered is wrong then, and nobody lies.
+func TestUnsigned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.validator()
+	if e := v.Prove(t.Context(), monitor.Proof{Kind: monitor.EvidenceDNSSEC, Name: "www.rsa.test", Type: monitor.TypeA, Via: testResolver("honest")}); e.Status != monitor.Secure {
+		t.Fatalf("%s: %s", e.Status, e.Detail)
+	}
+	w.unsign("rsa.test.")
+	e := v.Prove(t.Context(), monitor.Proof{Kind: monitor.EvidenceDNSSEC, Name: "www.rsa.test", Type: monitor.TypeA, Via: testResolver("honest")})
+	if e.Status != monitor.Insecure || len(e.DS) > 0 || e.Stripped {
+		t.Errorf("%s, DS %v, stripped %t: %s; want insecure", e.Status, e.DS, e.Stripped, e.Detail)
+	}
+}

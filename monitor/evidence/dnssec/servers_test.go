@@ -87,8 +87,8 @@ cache.size = 8 * MB
 `},
 		{"pdns_recursor", []string{"pdns_recursor", "--config-dir=DIR", "--daemon=no", "--socket-dir=DIR"}, `local-address=127.0.0.1
 local-port=PORT
-forward-zones=.=127.0.0.1:UPSTREAM
-dnssec=process
+forward-zones-recurse=.=127.0.0.1:UPSTREAM
+dnssec=process-no-validate
 dont-query=
 threads=1
 disable-syslog=yes

@@ -18,13 +18,16 @@ type session struct {
 	left    budget
 	zones   map[string]*zone // whose keys were asked for again
 	renewed map[string]bool  // likewise, also in vain
+	own     map[string]bool  // what this proof itself had remembered
+	recalls bool             // something counted that others had
+	anew    bool             // nothing counts but the former
 }
 
 func (v *Validator) session(via monitor.Resolver) *session {
 	return &session{
 		v: v, via: via, now: v.cfg.Now(),
 		left:  budget{v.cfg.MaxQueries, v.cfg.MaxSignatures, v.cfg.MaxHashes},
-		zones: map[string]*zone{}, renewed: map[string]bool{},
+		zones: map[string]*zone{}, renewed: map[string]bool{}, own: map[string]bool{},
 	}
 }
 

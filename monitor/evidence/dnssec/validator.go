@@ -3,6 +3,7 @@ package dnssec
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -66,6 +67,15 @@ func (v *Validator) Prove(ctx context.Context, proof monitor.Proof) monitor.Evid
 		return e
 	}
 	s.answer(ctx, &e, name, uint16(proof.Type))
+	if s.recalls && (e.Status == monitor.Bogus || e.Status == monitor.Indeterminate && strings.Contains(e.Detail, stripped)) {
+		// A zone may have been unsigned or signed anew since its parent was asked: then
+		// it is what we remember that is wrong.
+		again := monitor.Evidence{Kind: e.Kind, At: e.At, Role: e.Role, Resolver: e.Resolver}
+		s.anew, s.own = true, map[string]bool{}
+		if s.answer(ctx, &again, name, uint16(proof.Type)); again.Status != monitor.Indeterminate || ctx.Err() != nil {
+			e = again
+		}
+	}
 	if e.Status == monitor.Secure || e.Status == monitor.Insecure {
 		e.Nameservers = s.nameservers(ctx, e.Zone)
 	}
