@@ -145,7 +145,7 @@ var resolverCases = []Case{
 	{
 		ID: "B50", Title: "the provider alone sends a name to a block page that nobody declared",
 		Cause: both(site("isp", "eth0", "198.18.1.80", world.Certificate{Names: []string{"block.isp.lab"}}), blockPage("www.shop.lab", "198.18.1.80")),
-		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}}, Verdict: monitor.Suspicious,
+		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}}, Verdict: monitor.Poisoned,
 		Must: []string{"id.tls_mismatch"}, Seen: []string{"198.18.1.80"}, Also: says("or undeclared filtering"),
 	},
 	{

@@ -74,10 +74,11 @@ func (m *Monitor) strangers(a netip.Addr, now time.Time) []string {
 	return names
 }
 
-// knows reports whether a was ever given by witnesses, or proved the name.
+// knows reports whether a was ever given by witnesses or by the zone. That it
+// proved the name is not enough: who relays shows the right certificate.
 func (b *Baseline) knows(a netip.Addr) bool {
 	for _, t := range b.Types {
-		if id := t.Addresses[a]; id != nil && (id.Witnessed.Count > 0 || !id.Authority.IsZero() || !id.Verified.IsZero()) {
+		if id := t.Addresses[a]; id != nil && (id.Witnessed.Count > 0 || !id.Authority.IsZero()) {
 			return true
 		}
 	}
@@ -155,7 +156,7 @@ func (b *Baseline) networks() []netip.Prefix {
 			if a.Is4() {
 				bits = 24
 			}
-			if p, err := a.Prefix(bits); err == nil && (id.Witnessed.Count > 0 || !id.Verified.IsZero()) && !slices.Contains(ps, p) {
+			if p, err := a.Prefix(bits); err == nil && id.Witnessed.Count > 0 && !slices.Contains(ps, p) {
 				ps = append(ps, p)
 			}
 		}

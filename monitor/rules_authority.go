@@ -102,7 +102,8 @@ func (v *view) elsewhere(a netip.Addr) bool {
 const freshFor = 48 * time.Hour
 
 // moved reports whether everything that this host's path gives for a name that is
-// known is new, and what gave it before is gone from all witnesses.
+// known is new, and a quorum of witnesses gives nothing else either. Caches of
+// others may lag.
 func (v *view) moved() bool {
 	b := v.answered()
 	if b == nil || !v.learnt() || !v.Question.Type.Address() || len(v.groups) < 2 {
@@ -128,12 +129,18 @@ func (v *view) moved() bool {
 			seen = true
 		}
 	}
-	for a := range v.given {
+	if !old || !seen {
+		return false
+	}
+	staying := map[string]bool{}
+	for a, groups := range v.given {
 		if known(a) && !v.fresh1(a) {
-			return false
+			for _, g := range groups {
+				staying[g] = true
+			}
 		}
 	}
-	return old && seen
+	return len(v.groups)-len(staying) >= v.quorum()
 }
 
 // fresh1 reports whether a became known in this case only.
@@ -191,6 +198,37 @@ func (v *view) changed(weight int, fact string) []Finding {
 	return nil
 }
 
+// changeMoved (change.moved): the name left every network that it was known in,
+// for everybody, and proves itself with a key that was never seen: another
+// provider has it now. It is worth a notice, and no more by itself.
+func changeMoved(v *view) []Finding {
+	if v.Base == nil || len(v.Base.Keys) == 0 || !v.moved() {
+		return nil
+	}
+	b := v.answered()
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			for known, id := range b.Addresses {
+				if known != a && (!id.Verified.IsZero() || v.isHistorical(known)) && neighbours(known, a) {
+					return nil
+				}
+			}
+			ps := v.proofs[a]
+			if len(ps) == 0 || ps[len(ps)-1].Outcome != OutcomeOK || v.keyBefore(ps[len(ps)-1].SPKI) {
+				continue
+			}
+			return v.changed(0, fmt.Sprintf("everybody finds it at %s now, in another network and with a key that was never seen", show(o)))
+		}
+	}
+	return nil
+}
+
+// keyBefore reports whether the name had the key before this case.
+func (v *view) keyBefore(spki string) bool {
+	k := v.Base.Keys[spki]
+	return k != nil && (v.Opened.IsZero() || k.First.Before(v.Opened))
+}
+
 // nsChanged (deleg.ns_changed): the zone has other name servers than it had.
 func nsChanged(v *view) []Finding {
 	now, was := v.delegated()
@@ -230,7 +268,7 @@ func certFresh(v *view) []Finding {
 				if p.Outcome != OutcomeOK {
 					continue
 				}
-				if k := v.Base.Keys[p.SPKI]; k != nil && (v.Opened.IsZero() || k.First.Before(v.Opened)) || p.NotBefore.IsZero() || p.At.Sub(p.NotBefore) > freshFor {
+				if v.keyBefore(p.SPKI) || p.NotBefore.IsZero() || p.At.Sub(p.NotBefore) > freshFor {
 					return nil
 				}
 				return v.changed(medium, fmt.Sprintf("%s shows a certificate of %s, with a key that was never seen", a, p.NotBefore.UTC().Format("2006-01-02 15:04")))

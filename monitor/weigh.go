@@ -256,7 +256,7 @@ func (v *view) unprovable() bool {
 }
 
 // moveSigns are the rules that see a name move, with those of its witnesses.
-var moveSigns = []string{"deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"}
+var moveSigns = []string{"change.moved", "deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"}
 
 // movedOnly reports whether all that is held against this host's path is that the
 // name moved, and that everybody says so.
@@ -274,7 +274,7 @@ const hijackSigns = 3
 func (v *view) weighMove(a *Accusation) {
 	n := 0
 	for _, f := range a.Findings {
-		if f.Rule == "deleg.ns_changed" && f.Weight < strong || f.Rule == "deleg.ds" && f.Weight < strong {
+		if f.Weight == 0 || f.Rule == "deleg.ns_changed" && f.Weight < strong || f.Rule == "deleg.ds" && f.Weight < strong {
 			continue // in part, or handed on
 		}
 		n++
