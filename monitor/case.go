@@ -254,6 +254,9 @@ func (v *view) stands(o *answer) standing {
 
 func (v *view) assess(o *answer) standing {
 	c := o.canon
+	if _, is := policy(o); is && o.Filtering && v.on("clear.filtering") {
+		return silent // that of its operator, which is known
+	}
 	switch c.Content {
 	case None:
 		return silent

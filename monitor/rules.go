@@ -135,6 +135,9 @@ func (v *view) subjects() []*answer {
 	}
 	var os []*answer
 	for _, o := range v.choose(func(o *answer) bool { return o.Role != Reference || !plain(o) || !heard[o.Operator] }) {
+		if v.stands(o) == silent {
+			continue
+		}
 		if v.stands(o) != suspicious {
 			if bad := v.dissents(o); len(bad) >= minorityHits || slices.ContainsFunc(bad, v.disproven) {
 				o = bad[len(bad)-1]

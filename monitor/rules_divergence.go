@@ -149,8 +149,6 @@ func specialPurpose(v *view) []Finding {
 			switch {
 			case !v.public() && v.on("clear.never_public"):
 				f.Fact = fmt.Sprintf("%s at %s is %s, as it was since first seen", a, o.Label(), what)
-			case sink(a) && o.Filtering && v.on("clear.filtering"):
-				f.Fact = fmt.Sprintf("%s at %s is what a filter answers with, and it is declared as one", a, o.Label())
 			case sink(a):
 				f.Weight = suspectAt
 			default:

@@ -3,7 +3,8 @@ package monitor
 import "net/netip"
 
 // special lists the address blocks of the IANA special-purpose registries (RFC
-// 6890 and updates) that a public name has no business answering with. NAT64
+// 6890 and updates) that a public name has no business answering with, and those
+// that filters are known to answer with. NAT64
 // (64:ff9b::/96) is not among them: DNS64 answers with it (RFC 6147).
 var special = []struct {
 	prefix netip.Prefix
@@ -13,6 +14,7 @@ var special = []struct {
 	{netip.MustParsePrefix("10.0.0.0/8"), "private (RFC 1918)"},
 	{netip.MustParsePrefix("100.64.0.0/10"), "shared by a carrier's NAT (RFC 6598)"},
 	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
+	{blockPages, "the block page of a filter"},
 	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
 	{netip.MustParsePrefix("172.16.0.0/12"), "private (RFC 1918)"},
 	{netip.MustParsePrefix("192.0.0.0/24"), "protocol assignments"},
