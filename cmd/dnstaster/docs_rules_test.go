@@ -101,7 +101,7 @@ func TestRuleWords(t *testing.T) {
 	keysKnown(reflect.TypeFor[config](), "", keys)
 	found := 0
 	for _, name := range pages(t) {
-		for _, m := range regexp.MustCompile("`([a-z0-9]+)\\.[a-z_]+`").FindAllStringSubmatch(page(t, name), -1) {
+		for _, m := range regexp.MustCompile("`([a-z0-9]+)\\.[a-z0-9_]+`").FindAllStringSubmatch(page(t, name), -1) {
 			id := strings.Trim(m[0], "`")
 			if !families[m[1]] || keys[id] {
 				continue // a key of the configuration
