@@ -97,14 +97,17 @@ func TestRuleWords(t *testing.T) {
 		family, _, _ := strings.Cut(id, ".")
 		families[family] = true
 	}
+	keys := map[string]bool{}
+	keysKnown(reflect.TypeFor[config](), "", keys)
 	found := 0
 	for _, name := range pages(t) {
-		for _, m := range regexp.MustCompile("`([a-z0-9]+)\\.[a-z_]+`").FindAllStringSubmatch(page(t, name), -1) {
-			if !families[m[1]] {
+		for _, m := range regexp.MustCompile("`([a-z0-9]+)\\.[a-z0-9_]+`").FindAllStringSubmatch(page(t, name), -1) {
+			id := strings.Trim(m[0], "`")
+			if !families[m[1]] || keys[id] {
 				continue // a key of the configuration
 			}
 			found++
-			if id := strings.Trim(m[0], "`"); !slices.Contains(known, id) {
+			if !slices.Contains(known, id) {
 				t.Errorf("docs/%s names %s, which there is not", name, id)
 			}
 		}

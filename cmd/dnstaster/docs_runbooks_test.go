@@ -72,6 +72,7 @@ func TestRunbookLeak(t *testing.T) {
 		monitor.AuthorityHijack: {monitor.LeakNo, monitor.LeakUnchecked, monitor.LeakIfHijacked},
 		monitor.TLSIntercepted:  {monitor.LeakNo},
 		monitor.PathRedirected:  {monitor.LeakNo},
+		monitor.PathRelayed:     {monitor.LeakNo},
 		monitor.Denial:          {monitor.LeakNo},
 		monitor.PolicyBlock:     {monitor.LeakNo},
 	} {
@@ -97,6 +98,7 @@ func TestRunbookOutput(t *testing.T) {
 		{Kind: monitor.AuthorityHijack, Verdict: monitor.Suspicious, Confidence: monitor.Probable},
 		{Kind: monitor.TLSIntercepted, Verdict: monitor.Clean, Confidence: monitor.Probable, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 		{Kind: monitor.PathRedirected, Verdict: monitor.Unknown, Confidence: monitor.Probable, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
+		{Kind: monitor.PathRelayed, Verdict: monitor.Clean, Confidence: monitor.Probable, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 		{Kind: monitor.Denial, Verdict: monitor.Unknown, Confidence: monitor.Suspected, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 		{Kind: monitor.PolicyBlock, Verdict: monitor.Unknown, Confidence: monitor.Suspected, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 	} {

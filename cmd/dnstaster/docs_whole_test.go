@@ -28,7 +28,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Kind: monitor.EvidenceTLS, At: at, Role: monitor.Suspect, Address: addr, Port: 443, Outcome: monitor.OutcomeOK,
 		SPKI: spki, Issuer: "Example CA", NotBefore: at, NotAfter: at, Detail: "x",
 		Resolver: "isp|203.0.113.53|udp", Status: monitor.Secure, Stripped: true, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true,
-		PathProven: true, Zone: name, Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}, TTL: 60,
+		PathProven: true, Partial: true, Zone: name, Nameservers: []string{"ns." + name}, Delegation: []string{"ns." + name}, DS: []string{"1 13 2 00"}, TTL: 60,
 		Servers: []monitor.AuthoritativeServer{{
 			Name: "ns." + name, Address: addr, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true, Serial: 1, Error: "timeout",
 		}},
@@ -52,14 +52,15 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
 		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}}},
 		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
+		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
-			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Bad: at}},
+			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Authority: at, Bad: at}},
 			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span,
 		}},
 	}
 	sample := monitor.Sample{
 		At: at, Via: monitor.Wire, Question: monitor.Question{Name: name, Type: monitor.TypeA}, Queries: []monitor.Packet{packet},
-		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded}, Watch: &watch,
+		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
 	}
 	const id = "01M7VFDHER0000000000000007"
 	alert := monitor.Alert{

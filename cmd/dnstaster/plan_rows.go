@@ -238,7 +238,7 @@ func (p *plan) probes(c *config, leaving int) {
 		p.learns("who serves "+strings.Join(names, ", "), "where a resolver in doubt asks from, and what it tells of this address; no watched name")
 		p.learns("the registries of "+strings.ReplaceAll(strings.Join(probe.DefaultZones(), ", "), ".", ""), "names made at random, %s; no watched name", confirming)
 		if !c.DNSSEC.Off {
-			p.note("%s, whoever is asked for a name is also asked for the keys of the zones above it", confirming)
+			p.note("whoever is asked for a name is also asked for its signatures and for the keys of the zones above it, once a day and to confirm a suspicion")
 		}
 	}
 }
