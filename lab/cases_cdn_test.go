@@ -31,7 +31,9 @@ var cdnCases = []Case{
 	},
 	{
 		ID: "B03", Title: "every resolver gets another address of a name without TLS", Name: "geo.cdn.lab", Seen: []string{"198.18.60.55"},
+		// Nothing tells an attack on such a name from its ordinary life, and it says so.
 		Config: watching(watch("geo.cdn.lab", "tls: off")), Start: monitor.Unknown, Verdict: monitor.Unknown, Reason: monitor.CauseNoProof,
+		Then: elsewhere, Last: hitElsewhere,
 		Also: gives("geo.cdn.lab", map[string]string{world.ISPAddr: "198.18.60.55", world.Pub1Addr: "198.18.60.56", world.Pub2Addr: "198.18.60.57", world.Pub3Addr: "198.18.60.58"}),
 	},
 	{

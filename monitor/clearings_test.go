@@ -28,7 +28,7 @@ var clearingTests = []struct {
 	{"clear.key_known", "a new certificate for a known key", learntMatter().sys(fresh).young(fresh, goodKey), "clean", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1"},
 	{"clear.certificate_age", "an old certificate for a new key", learntMatter().sys(fresh).shows(fresh, monitor.OutcomeOK, "sha256/new"), "clean", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1"},
 	{"clear.key_shared", "a new key, that witnesses' addresses serve too",
-		learntMatter().sys(fresh).dot("192.0.97.1", "alpha", "bravo").young(fresh, "sha256/new").young("192.0.97.1", "sha256/new"), "clean; change.moved 0 local 192.0.99.1, cert.fresh_unexpected 15 local 192.0.99.1", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, div.addr_unknown 5 alpha 192.0.97.1, div.addr_unknown 5 bravo 192.0.97.1"},
+		learntMatter().sys(fresh).dot("192.0.97.1", "alpha", "bravo").young(fresh, "sha256/new").young("192.0.97.1", "sha256/new"), "clean; cert.fresh_unexpected 15 local 192.0.99.1", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, div.addr_unknown 5 alpha 192.0.97.1, div.addr_unknown 5 bravo 192.0.97.1"},
 	{"clear.verified", "it proved the name yesterday", newMatter().knows(fresh, monitor.Identity{Verified: noon.Add(-24 * time.Hour), By: "certificate"}).sys(fresh), "clean", "unknown learning"},
 	{"clear.history", "given for days", newMatter().knows(fresh, monitor.Identity{Witnessed: days, Groups: []string{"alpha", "bravo"}}).sys(fresh), "clean", "unknown learning"},
 	{"clear.witnesses", "given by a quorum", newMatter().sys(fresh).dot(fresh, "alpha", "bravo", "charlie"), "clean", "unknown learning; div.addr_unknown 0 local 192.0.99.1"},

@@ -120,46 +120,26 @@ func (m *Monitor) captive(now time.Time) bool {
 func (m *Monitor) crowds(s Sample) []Evidence {
 	var es []Evidence
 	for _, a := range m.crowd.lead[s.Question.Name].addrs {
-		if names := m.unrelated(m.strangers(a, s.At)); len(names) >= crowded && slices.Contains(names, s.Question.Name) {
-			es = append(es, Evidence{Kind: EvidenceCrowd, At: s.At, Address: a, Names: names})
+		if all := m.strangers(a, s.At); len(m.unrelated(all)) >= crowded && slices.Contains(all, s.Question.Name) {
+			es = append(es, Evidence{Kind: EvidenceCrowd, At: s.At, Address: a, Names: m.unrelated(all)})
 		}
 	}
 	return es
 }
 
-// unrelated leaves those of the names out that share a network with one before,
-// or of which nothing is known: the customers of one CDN may meet anywhere.
+// unrelated leaves one name of each zone: who owns two zones may lead both to one
+// front of his, but seldom three, and none that no witness knows of. A name of
+// which the zone is not known does not count.
 func (m *Monitor) unrelated(names []string) []string {
-	var out []string
-	var nets []netip.Prefix
+	var out, zones []string
 	for _, name := range names {
-		own := m.subjects[name].base.networks()
-		if len(own) == 0 || slices.ContainsFunc(own, func(p netip.Prefix) bool {
-			return slices.ContainsFunc(nets, p.Overlaps)
-		}) {
+		b := m.subjects[name].base
+		if b == nil || len(b.Zones) == 0 {
 			continue
 		}
-		out, nets = append(out, name), append(nets, own...)
-	}
-	return out
-}
-
-// networks gives the networks in which the name is known: each /24 and /48.
-func (b *Baseline) networks() []netip.Prefix {
-	if b == nil {
-		return nil
-	}
-	var ps []netip.Prefix
-	for _, t := range b.Types {
-		for a, id := range t.Addresses {
-			bits := 48
-			if a.Is4() {
-				bits = 24
-			}
-			if p, err := a.Prefix(bits); err == nil && id.Witnessed.Count > 0 && !slices.Contains(ps, p) {
-				ps = append(ps, p)
-			}
+		if zone := b.Zones[len(b.Zones)-1].Zone; !slices.Contains(zones, zone) {
+			out, zones = append(out, name), append(zones, zone)
 		}
 	}
-	return ps
+	return out
 }

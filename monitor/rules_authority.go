@@ -105,36 +105,12 @@ const freshFor = 48 * time.Hour
 // known is new, and a quorum of witnesses gives nothing else either. Caches of
 // others may lag.
 func (v *view) moved() bool {
-	b := v.answered()
-	if b == nil || !v.learnt() || !v.Question.Type.Address() || len(v.groups) < 2 {
-		return false
-	}
-	known := func(a netip.Addr) bool {
-		id := b.Addresses[a]
-		return id != nil && (!id.Verified.IsZero() || v.isHistorical(a))
-	}
-	old := false
-	for a := range b.Addresses {
-		old = old || known(a)
-	}
-	seen := false
-	for _, o := range v.choose(local) {
-		if s := v.stands(o); s != good && s != silent {
-			return false
-		}
-		for _, a := range o.addrs {
-			if known(a) && !v.fresh1(a) {
-				return false
-			}
-			seen = true
-		}
-	}
-	if !old || !seen {
+	if !v.movedHere() || len(v.groups) < 2 {
 		return false
 	}
 	staying := map[string]bool{}
 	for a, groups := range v.given {
-		if known(a) && !v.fresh1(a) {
+		if v.knownBefore(a) {
 			for _, g := range groups {
 				staying[g] = true
 			}
@@ -143,8 +119,39 @@ func (v *view) moved() bool {
 	return len(v.groups)-len(staying) >= v.quorum()
 }
 
-// fresh1 reports whether a became known in this case only.
-func (v *view) fresh1(a netip.Addr) bool {
+// movedHere reports whether a name that is learnt is found here at good
+// addresses only of which none was known before.
+func (v *view) movedHere() bool {
+	b := v.answered()
+	if b == nil || !v.learnt() || !v.Question.Type.Address() {
+		return false
+	}
+	old, seen := false, false
+	for a := range b.Addresses {
+		old = old || v.knownBefore(a)
+	}
+	for _, o := range v.choose(local) {
+		if s := v.stands(o); s != good && s != silent {
+			return false
+		}
+		for _, a := range o.addrs {
+			if v.knownBefore(a) {
+				return false
+			}
+			seen = true
+		}
+	}
+	return old && seen
+}
+
+// knownBefore reports whether a was the name's before this case.
+func (v *view) knownBefore(a netip.Addr) bool {
+	id := v.answered().Addresses[a]
+	return id != nil && (!id.Verified.IsZero() || v.isHistorical(a)) && !v.newHere(a)
+}
+
+// newHere reports whether a became known in this case only.
+func (v *view) newHere(a netip.Addr) bool {
 	id := v.answered().Addresses[a]
 	return !v.Opened.IsZero() && !id.Seen.First.Before(v.Opened)
 }
@@ -199,17 +206,20 @@ func (v *view) changed(weight int, fact string) []Finding {
 }
 
 // changeMoved (change.moved): the name left every network that it was known in,
-// for everybody, and proves itself with a key that was never seen: another
-// provider has it now. It is worth a notice, and no more by itself.
+// not for this host alone, and proves itself with a key that was never seen:
+// another provider has it now. It is worth a notice, and no more by itself.
 func changeMoved(v *view) []Finding {
-	if v.Base == nil || len(v.Base.Keys) == 0 || !v.moved() {
+	if v.Base == nil || len(v.Base.Keys) == 0 || !v.movedHere() {
 		return nil
 	}
 	b := v.answered()
 	for _, o := range v.choose(local) {
 		for _, a := range o.addrs {
-			for known, id := range b.Addresses {
-				if known != a && (!id.Verified.IsZero() || v.isHistorical(known)) && neighbours(known, a) {
+			if len(v.given[a]) == 0 {
+				continue
+			}
+			for known := range b.Addresses {
+				if v.knownBefore(known) && neighbours(known, a) {
 					return nil
 				}
 			}
