@@ -132,6 +132,27 @@ func added(zone, label, addr string) Cause {
 	}
 }
 
+// withdrawnAhead is withdrawn, and this host sees it first.
+func withdrawnAhead(r *Run) (world.Undo, error) {
+	if err := knotc(r, "shop.lab", "zone-unset shop.lab six AAAA"); err != nil {
+		return nil, err
+	}
+	return world.Nothing, errors.Join(forget(r, "six.shop.lab"), digs(r, world.RouterAddr, "six.shop.lab", "AAAA", "NOERROR"))
+}
+
+// exchangerAhead is exchanger, and this host sees it first.
+func exchangerAhead(old, now string) Cause {
+	return lasting(func(r *Run) error {
+		return errors.Join(knotc(r, "shop.lab", "zone-unset shop.lab @ MX 10 "+old, "zone-set shop.lab @ 300 MX 10 "+now),
+			forget(r, "shop.lab"), digs(r, world.RouterAddr, "shop.lab", "MX", now))
+	})
+}
+
+// holds gives a check that a server still gives a record.
+func holds(server, name, kind, data string) func(r *Run) error {
+	return func(r *Run) error { return digs(r, server, name, kind, data) }
+}
+
 func copyFile(to, from string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
