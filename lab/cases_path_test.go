@@ -205,6 +205,16 @@ var pathCases = []Case{
 		Must:  []string{"div.minority_group", "id.tls_mismatch"},
 		Limit: witnessed, Also: neverExpected(world.EvilAddr),
 	},
+	{
+		// Of three owners, in three networks: nothing else would have them meet.
+		ID: "C54", Title: "the provider leads three names of different owners, without TLS, to one address", Name: "api.iot.lab",
+		Config: watching(watch("api.iot.lab", "tls: off"), watch("meter.shop.lab", "tls: off"), watch("feed.cdn.lab", "tls: off")),
+		Before: both(added("shop.lab", "meter", "198.18.20.30"), cdnZone(`\z`, "feed A 198.18.90.7\n", "isp", "pub1", "pub2", "any")), Start: monitor.Clean,
+		Cause:   both(poisonProvider("api.iot.lab", world.EvilAddr, 300), poisonProvider("meter.shop.lab", world.EvilAddr, 300), poisonProvider("feed.cdn.lab", world.EvilAddr, 300)),
+		Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
+		Must: []string{"div.shared_sink", "div.minority_group"}, Listed: []Want{{Kind: monitor.ResolverCache, Attribution: monitor.AtResolver, Name: "*"}},
+	},
 }
 
 // relayed are the names that A35 leads astray: of three owners, in three networks.

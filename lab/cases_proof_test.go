@@ -121,10 +121,11 @@ var proofCases = []Case{
 		Verdict: monitor.Unknown, Then: divert(udp53, "www.shop.lab"), Last: onShop,
 	},
 	{
-		// Whoever blocks is not called a poisoner for it, declared or not.
-		ID: "C41", Title: "a witness blocks a name with 0.0.0.0 for a day, and is not declared to filter",
-		Before: sunk(86400, "www.shop.lab"), Start: monitor.Clean, Cause: freeze("pub2"),
-		Listed: []Want{{Kind: policyBlock, Severity: "low"}},
+		// However long caches may keep it, and however wrong it is, it is a block.
+		ID: "C41", Title: "a witness blocks a name with 0.0.0.0 for a day, from before the first start on, and is not declared to filter",
+		Before: sunk(86400, "www.shop.lab"), Start: monitor.Clean, Cause: nothing,
+		Want: []Want{{Kind: policyBlock, Confidence: monitor.Suspected, Severity: "low", Attribution: monitor.AtResolver, Resolver: "pub4"}},
+		Must: []string{"div.special_purpose", "ttl.over_envelope"}, MustNot: []string{"id.tls_mismatch"}, Limit: witnessed,
 	},
 	{
 		ID: "C42", Title: "the provider blocks a name that three of four witnesses filter, and one gives",
@@ -250,6 +251,7 @@ func sunk(ttl int, names ...string) Cause {
 		for _, n := range names {
 			lines = append(lines, fmt.Sprintf("addAction(QNameRule('%s.'), SpoofAction('0.0.0.0', {ttl=%d}))", n, ttl))
 		}
+		r.mark(time.Now())
 		return r.w.Service("pub4").Configure(strings.Join(lines, "\n"))
 	}
 }

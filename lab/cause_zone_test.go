@@ -97,6 +97,62 @@ func expired(r *Run) (world.Undo, error) {
 	})
 }
 
+// resigned has bank.lab give another address for a label, signed anew with the same
+// keys, which this host sees first: the caches of witnesses keep the old one.
+func resigned(label, old, now string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		dir, name := r.w.Path("resigned"), label+".bank.lab"
+		if err := os.CopyFS(filepath.Join(dir, "keys"), os.DirFS(r.w.Shared("keys"))); err != nil {
+			return nil, err
+		}
+		text, err := os.ReadFile(r.w.Shared("bank.lab.zone"))
+		if err != nil {
+			return nil, err
+		}
+		changed := regexp.MustCompile(`(?m)^(`+label+`\s+A\s+)`+regexp.QuoteMeta(old)+`$`).ReplaceAllString(string(text), "${1}"+now)
+		if err := os.WriteFile(filepath.Join(dir, "bank.lab.zone"), []byte(changed), 0o644); err != nil {
+			return nil, err
+		}
+		if err := world.Sign(dir, "bank.lab", "bank.lab.zone", time.Now().Add(-24*time.Hour), time.Now().Add(365*24*time.Hour)); err != nil {
+			return nil, err
+		}
+		serve := func(file string) error {
+			return errors.Join(copyFile(r.w.Path("zones", "bank.lab.zone.signed"), file), r.w.Service("knotd").Restart(), forget(r, name))
+		}
+		return func() error { return serve(r.w.Shared("bank.lab.zone.signed")) },
+			errors.Join(serve(filepath.Join(dir, "bank.lab.zone.signed")), digs(r, world.RouterAddr, name, "A", now))
+	}
+}
+
+// added has a zone give an address for a label that it did not have.
+func added(zone, label, addr string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		err := knotc(r, zone, fmt.Sprintf("zone-set %s %s 300 A %s", zone, label, addr))
+		return func() error { return knotc(r, zone, fmt.Sprintf("zone-unset %s %s A", zone, label)) }, err
+	}
+}
+
+// withdrawnAhead is withdrawn, and this host sees it first.
+func withdrawnAhead(r *Run) (world.Undo, error) {
+	if err := knotc(r, "shop.lab", "zone-unset shop.lab six AAAA"); err != nil {
+		return nil, err
+	}
+	return world.Nothing, errors.Join(forget(r, "six.shop.lab"), digs(r, world.RouterAddr, "six.shop.lab", "AAAA", "NOERROR"))
+}
+
+// exchangerAhead is exchanger, and this host sees it first.
+func exchangerAhead(old, now string) Cause {
+	return lasting(func(r *Run) error {
+		return errors.Join(knotc(r, "shop.lab", "zone-unset shop.lab @ MX 10 "+old, "zone-set shop.lab @ 300 MX 10 "+now),
+			forget(r, "shop.lab"), digs(r, world.RouterAddr, "shop.lab", "MX", now))
+	})
+}
+
+// holds gives a check that a server still gives a record.
+func holds(server, name, kind, data string) func(r *Run) error {
+	return func(r *Run) error { return digs(r, server, name, kind, data) }
+}
+
 func copyFile(to, from string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {

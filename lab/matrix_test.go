@@ -12,7 +12,7 @@ import (
 // cases is the whole matrix: attacks (A), benign look-alikes (B), and additions
 // to both (C), in order.
 var cases = func() []Case {
-	all := slices.Concat(wireCases, pathCases, cdnCases, resolverCases, hostCases, networkCases, proofCases, doubtCases, deliveryCases)
+	all := slices.Concat(wireCases, pathCases, cdnCases, resolverCases, hostCases, networkCases, proofCases, doubtCases, zoneCases, deliveryCases)
 	slices.SortFunc(all, func(a, b Case) int { return strings.Compare(a.ID, b.ID) })
 	return all
 }()

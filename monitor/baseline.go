@@ -46,8 +46,9 @@ type Answered struct {
 	Addresses map[netip.Addr]*Identity `json:"addresses,omitempty"`
 	TTLs      []Envelope               `json:"ttls,omitempty"`
 	Rounds    Span                     `json:"rounds,omitzero"` // rounds in which a quorum of witnesses took part
-	Canon     map[string]*Span         `json:"canon,omitempty"` // answers that a quorum gave, for types without addresses
+	Canon     map[string]*Span         `json:"canon,omitempty"` // answers that a quorum or the zone itself gave, for types without addresses
 	Absent    Span                     `json:"absent,omitzero"` // rounds in which a quorum denied the record
+	Denied    time.Time                `json:"denied,omitzero"` // when the zone itself denied the record, and did not give it since
 }
 
 // Baseline is what history knows of one name. It is learnt from answers that

@@ -292,43 +292,44 @@ func (v *view) standsDenial(o *answer) standing {
 	return unwitnessed
 }
 
-// zoneDenies reports whether the zone itself says that there is no such record.
+// zoneDenies reports whether the zone itself says that there is no such record, or
+// did so lately: for as long as caches may hold what it took away.
 func (v *view) zoneDenies() bool {
-	if s := v.facts.secure(); s != nil {
-		return s.Absent
+	if es := v.facts.words(); len(es) > 0 {
+		return slices.ContainsFunc(es, func(e *Evidence) bool { return e.Absent })
 	}
-	return v.facts.walk != nil && v.facts.walk.Absent
+	b := v.answered()
+	return b != nil && !b.Denied.IsZero() && v.at.Sub(b.Denied) < max(b.envelope(), v.Policy.Timing.WitnessInterval)
 }
 
 // zoneGives reports whether the zone itself gives these records.
 func (v *view) zoneGives(c Canon) bool {
-	e := v.facts.secure()
-	if e == nil {
-		e = v.facts.walk
-	}
-	if e == nil || len(e.Records) == 0 {
+	if !v.on("clear.records_zone") {
 		return false
 	}
-	var said, asked []string
-	for _, r := range e.Records {
-		if r.Type == v.Question.Type {
-			said = append(said, r.Data)
-		}
-	}
+	var asked []string
 	mark := c.Tail + " " + v.Question.Type.String() + " "
 	for _, r := range c.Records {
 		if data, ok := strings.CutPrefix(r, mark); ok {
 			asked = append(asked, data)
 		}
 	}
-	slices.Sort(said)
-	return slices.Equal(slices.Compact(said), asked)
+	return slices.ContainsFunc(v.facts.words(), func(e *Evidence) bool {
+		var said []string
+		for _, r := range e.Records {
+			if r.Type == v.Question.Type {
+				said = append(said, r.Data)
+			}
+		}
+		slices.Sort(said)
+		return len(said) > 0 && slices.Equal(slices.Compact(said), asked)
+	})
 }
 
 // standsRecords judges types without addresses: clean only as a quorum of
 // witnesses gives it, now or in history.
 func (v *view) standsRecords(c Canon) standing {
-	if v.zoneGives(c) && v.on("clear.records_zone") {
+	if v.zoneGives(c) {
 		return good
 	}
 	n := map[string]bool{}

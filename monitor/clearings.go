@@ -28,7 +28,7 @@ var clearings = []string{
 	"clear.denial_known",  // the last quorum did
 	"clear.records_zone",  // the zone gives the records, signed or by the word of its servers
 	"clear.records",       // a quorum gives the same records
-	"clear.records_known", // a quorum did before
+	"clear.records_known", // a quorum or the zone did before
 	"clear.other_type",    // there is no record of this type, and the other address type is clean
 
 	// Who has a voice.

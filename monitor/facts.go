@@ -75,6 +75,22 @@ func (f *facts) secure() *Evidence {
 	return best
 }
 
+// words gives what the zone itself says: all that it signed, since a cache may hold
+// what it signed a moment before, or else what its servers say.
+func (f *facts) words() (said []*Evidence) {
+	for _, es := range f.signed {
+		for i, e := range es {
+			if e.Status == Secure {
+				said = append(said, &es[i])
+			}
+		}
+	}
+	if len(said) == 0 && f.walk != nil {
+		said = append(said, f.walk)
+	}
+	return said
+}
+
 // unsigned reports whether it is proven that the zone has no signatures.
 func (f *facts) unsigned() bool {
 	for _, es := range f.signed {

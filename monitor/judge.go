@@ -77,7 +77,9 @@ func (v *view) fresh(r *Ruling) {
 // doubt notes whose answers are not good.
 func (v *view) doubt(r *Ruling) {
 	for _, o := range v.subjects() {
-		if s := v.stands(o); s == suspicious || s == denied || s == unwitnessed {
+		// Records other than addresses cannot prove themselves: a change of them is for
+		// the zone to say.
+		if s := v.stands(o); s == suspicious || s == denied || s == unwitnessed || s == grey && !v.Question.Type.Address() {
 			r.Doubted = append(r.Doubted, o.Endpoint())
 			r.Doubtful = r.Doubtful || o.Role == Local && s != unwitnessed
 		}

@@ -81,6 +81,9 @@ func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
 			changed = true
 		}
 	}
+	if calm && v.learnWord(a, now) {
+		changed = true
+	}
 	if calm && v.learnNAT64(b) {
 		changed = true
 	}
@@ -133,7 +136,7 @@ func (v *view) learnSigned(b *Baseline, a *Answered, e Evidence) (changed bool) 
 		b.Signing[e.Resolver] = e.At
 	}
 	for _, addr := range e.Addresses {
-		if _, special := SpecialPurpose(addr, v.Policy.Exempt); special || len(v.Watch.TLS.Pins) > 0 {
+		if _, special := SpecialPurpose(addr, v.Policy.Exempt); special || len(v.Watch.TLS.Pins) > 0 || !v.on("clear.signed") {
 			continue
 		}
 		id, fresh := a.identity(addr)
@@ -159,6 +162,35 @@ func (v *view) learnWalk(a *Answered, e Evidence) (changed bool) {
 		changed = changed || fresh || id.Authority.IsZero()
 		id.Seen.add(e.At)
 		id.Authority = e.At
+	}
+	return changed
+}
+
+// learnWord takes in what the zone itself says in the sample s of records that are
+// no addresses, and of their absence: caches may say otherwise for a while.
+func (v *view) learnWord(a *Answered, s Sample) (changed bool) {
+	fresh := slices.ContainsFunc(s.Evidence, func(e Evidence) bool {
+		return e.Kind == EvidenceWalk && e.PathProven || e.Kind == EvidenceDNSSEC && e.Status == Secure
+	})
+	if !fresh {
+		return false
+	}
+	was := a.Denied
+	if a.Denied = (time.Time{}); v.zoneDenies() {
+		a.Denied = s.At
+	}
+	changed = was.IsZero() != a.Denied.IsZero()
+	if v.Question.Type.Address() {
+		return changed
+	}
+	for _, o := range v.choose(local) {
+		if key := o.canon.key(); o.canon.Content == Data && v.zoneGives(o.canon) {
+			if a.Canon[key] == nil {
+				a.Canon[key] = &Span{}
+				changed = true
+			}
+			a.Canon[key].add(s.At)
+		}
 	}
 	return changed
 }
@@ -257,6 +289,14 @@ func (a *Answered) learnTTL(ttl uint32, at time.Time) (changed bool) {
 	slices.SortFunc(a.TTLs, func(x, y Envelope) int { return cmp.Compare(y.TTL, x.TTL) })
 	a.TTLs = a.TTLs[:min(len(a.TTLs), maxEnvelopes)]
 	return true
+}
+
+// envelope is the longest TTL that the zone is known to have shown.
+func (a *Answered) envelope() time.Duration {
+	if len(a.TTLs) == 0 {
+		return 0
+	}
+	return time.Duration(a.TTLs[0].TTL) * time.Second
 }
 
 func (a *Answered) identity(addr netip.Addr) (id *Identity, fresh bool) {

@@ -117,6 +117,8 @@ func (v *view) proofOf() string {
 	}
 	total := n[Verified] + n[Historical] + n[Witnessed] + n[Authoritative]
 	switch {
+	case total == 0 && v.saysZone():
+		return "as the zone itself says"
 	case total == 0 && v.Question.Type.Address():
 		return "no such record, as witnesses say too"
 	case total == 0:
@@ -127,6 +129,24 @@ func (v *view) proofOf() string {
 		return why
 	}
 	return why + " (without a certificate)"
+}
+
+// saysZone reports whether it is the zone's own word that makes this host's answers
+// good.
+func (v *view) saysZone() bool {
+	for _, o := range v.choose(local) {
+		switch o.canon.Content {
+		case Data:
+			if !v.zoneGives(o.canon) {
+				return false
+			}
+		case NoData, NXDomain:
+			if !v.zoneDenies() || !v.on("clear.denial_zone") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // against lists what speaks against the suspicion.

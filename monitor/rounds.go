@@ -282,13 +282,14 @@ func (m *Monitor) advance(q *question, r Ruling) {
 			return
 		}
 	}
+	// An address without TLS waits for witnesses; of other records the zone is asked.
+	if !(m.cleared(r) && q.q.Type.Address()) && !slices.ContainsFunc(r.Accusations, Accusation.presses) && m.mayWalk(q, r) {
+		m.work(q, job{proofs: []Proof{m.walk(q)}})
+		return
+	}
 	if m.cleared(r) {
 		m.closeCase(q)
 		m.publish(q, r)
-		return
-	}
-	if !slices.ContainsFunc(r.Accusations, Accusation.presses) && m.mayWalk(q, r) {
-		m.work(q, job{proofs: []Proof{m.walk(q)}})
 		return
 	}
 	if !slices.ContainsFunc(r.Accusations, Accusation.presses) {

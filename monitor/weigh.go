@@ -162,14 +162,26 @@ func (v *view) weigh(a *Accusation) {
 // onlyHere reports whether the false answer is what the C library makes of the
 // name, and no nameserver of this host gives it: the lie is in /etc/hosts, in a
 // cache or in a module on the way between.
+//
+// One cache of a pool that lies now and then looks alike for a moment: so the C
+// library must say it each time, and no nameserver ever.
 func (v *view) onlyHere() bool {
 	here, nameserver := false, false
 	for _, o := range v.subjects() {
+		if o.Role != Local {
+			continue
+		}
+		as := v.answersOf(o.Endpoint(), poolAnswers)
+		bad := slices.DeleteFunc(slices.Clone(as), func(o *answer) bool { return v.stands(o) != suspicious })
 		switch {
-		case o.Role != Local:
+		case o.Transport == System && len(bad) > 0:
+			from := slices.Index(as, bad[0])
+			if len(bad) < len(as)-from {
+				return false // it wavers
+			}
+			here = true
 		case o.Transport == System:
-			here = here || v.stands(o) == suspicious
-		case v.stands(o) == suspicious:
+		case len(bad) > 0:
 			return false
 		default:
 			nameserver = nameserver || v.stands(o) == good

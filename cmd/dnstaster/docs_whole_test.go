@@ -55,7 +55,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
 			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Authority: at, Bad: at}},
-			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span,
+			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span, Denied: at,
 		}},
 	}
 	sample := monitor.Sample{
