@@ -96,7 +96,7 @@ var resolverCases = []Case{
 		Cause: both(filterResolver, asking("www.shop.lab", "www.bank.lab", "edge.cdn.lab", "six.shop.lab")),
 		// The filter is gone with its cause, and a resolver that is silent clears nothing.
 		Keep: true,
-		Want:  []Want{{Kind: policyBlock, Severity: "low", Resolver: "filter", Name: "*"}}, Listed: []Want{{Kind: policyBlock, Severity: "low", Name: "*"}},
+		Want: []Want{{Kind: policyBlock, Severity: "low", Resolver: "filter", Name: "*"}}, Listed: []Want{{Kind: policyBlock, Severity: "low", Name: "*"}},
 	},
 	{
 		ID: "B30", Title: "a witness fails or is silent for 30 % of questions", Core: true,
