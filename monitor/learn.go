@@ -256,7 +256,7 @@ func (v *view) learnRound(a *Answered, s Sample) (changed bool) {
 			}
 		}
 	}
-	if !v.Question.Type.Address() {
+	if !v.Question.Type.Address() && v.on("clear.records") {
 		for key, groups := range canon {
 			if len(groups) >= v.quorum() {
 				if a.Canon[key] == nil {
