@@ -31,7 +31,10 @@ func walkContradiction(v *view) []Finding {
 			}
 			f := accused(o)
 			f.Address, f.Weight = a, strong
-			if w.Partial || v.unseen(o.Group()) {
+			switch {
+			case !v.known():
+				f.Weight = weak // of a name that is new here nobody knows what it gives to whom
+			case w.Partial || v.unseen(o.Group()):
 				f.Weight = medium
 			}
 			f.Fact = fmt.Sprintf("%s at %s: no authoritative server of the zone ever gives it (%d asked, from the root downwards)", a, o.Label(), max(answered, 1))
@@ -194,15 +197,16 @@ func overTLS(endpoint string) bool {
 // changed gives a finding against the path of this host: what it says is what
 // everybody says.
 func (v *view) changed(weight int, fact string) []Finding {
-	for _, o := range v.choose(local) {
-		f := accused(o)
-		f.Weight, f.Fact = weight, fact
-		if len(o.addrs) > 0 {
-			f.Address = o.addrs[0]
-		}
-		return []Finding{f}
+	os := v.choose(local)
+	if len(os) == 0 {
+		return nil
 	}
-	return nil
+	f := accused(os[0])
+	f.Weight, f.Fact = weight, fact
+	if len(os[0].addrs) > 0 {
+		f.Address = os[0].addrs[0]
+	}
+	return []Finding{f}
 }
 
 // changeMoved (change.moved): the name left every network that it was known in,
