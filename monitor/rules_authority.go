@@ -32,7 +32,7 @@ func walkContradiction(v *view) []Finding {
 			f := accused(o)
 			f.Address, f.Weight = a, strong
 			switch {
-			case !v.known():
+			case !v.learnt() && c != ProvenBad && !v.doubted(a):
 				f.Weight = weak // of a name that is new here nobody knows what it gives to whom
 			case w.Partial || v.unseen(o.Group()):
 				f.Weight = medium
