@@ -74,7 +74,7 @@ func TestSoak(t *testing.T) {
 	if len(calm) == 0 {
 		t.Fatal("no cause to soak with")
 	}
-	began, told, attacks, causes := time.Now(), len(r.s.alerts()), 0, map[string]int{}
+	began, told, attacks, missed, causes := time.Now(), len(r.s.alerts()), 0, 0, map[string]int{}
 	for n := 1; time.Since(began) < *soak && !t.Failed(); n++ {
 		if n%attackEvery == 0 {
 			attacks++
@@ -83,7 +83,14 @@ func TestSoak(t *testing.T) {
 		}
 		c := calm[random.IntN(len(calm))]
 		if err := r.bring(c.Cause); err != nil {
-			t.Fatalf("%s: %v", c.ID, err)
+			// Causes come after each other here, and what one left behind may keep the
+			// next from coming about.
+			t.Logf("%s did not come about: %v", c.ID, err)
+			missed++
+			if err := r.lift(); err != nil {
+				t.Fatalf("%s: %v", c.ID, err)
+			}
+			continue
 		}
 		time.Sleep(5*time.Second + time.Duration(random.IntN(15))*time.Second)
 		if err := r.lift(); err != nil {
@@ -99,6 +106,13 @@ func TestSoak(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
+	came := 0
+	for _, n := range causes {
+		came += n
+	}
+	if missed > came/4 {
+		t.Errorf("%d causes came about and %d did not: the world is out of order", came, missed)
+	}
 	t.Logf("%s: %d attacks, all found; causes %v", time.Since(began).Round(time.Second), attacks, causes)
 	g.judge(t)
 }

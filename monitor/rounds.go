@@ -132,9 +132,9 @@ func (m *Monitor) takeResult(r result) {
 	}
 	if n := len(r.sample.Evidence); n > 0 {
 		m.counts.Proofs += uint64(n)
-		q.handshaken = r.sample.At
 		for _, e := range r.sample.Evidence {
 			if e.Kind == EvidenceTLS {
+				q.handshaken = r.sample.At
 				m.health.reach.note(q.q.Name, e)
 			}
 		}
