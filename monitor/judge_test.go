@@ -144,6 +144,7 @@ var judgeTests = []struct {
 
 	// Everybody finds the name elsewhere.
 	{"moved, with other servers, without DS, with a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, newNS, nil), "suspect ; authority_hijack_suspected suspected authority 40"},
+	{"moved, with other servers, another DS, with a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, newNS, newDS), "suspect ; authority_hijack_suspected suspected authority 40"},
 	{"moved, with other servers and a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, nil, newNS, nil), "clean ; "},
 	{"moved, with a server added and the key handed on", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, mixedNS, bothDS), "clean ; "},
 	{"moved, and the known key moved with it", moves().shows(fresh, monitor.OutcomeOK, goodKey).delegated(oldNS, oldDS, newNS, nil), "clean ; "},

@@ -286,8 +286,8 @@ const hijackSigns = 3
 func (v *view) weighMove(a *Accusation) {
 	n := 0
 	for _, f := range a.Findings {
-		if f.Weight == 0 || f.Rule == "deleg.ns_changed" && f.Weight < strong || f.Rule == "deleg.ds" && f.Weight < strong {
-			continue // in part, or handed on
+		if f.Weight == 0 || f.Rule == "deleg.ns_changed" && f.Weight < strong {
+			continue // in part
 		}
 		n++
 	}
