@@ -75,7 +75,7 @@ var rules = []rule{
 	{"path.dead_resolver_answers", integrity, deadResolver},
 	{"path.encrypted_mitm", integrity, encryptedMITM},
 	{"auth.ns_split", authority, nsSplit},
-	{"change.moved", authority, changeMoved},
+	{"name.moved", authority, changeMoved},
 	{"deleg.ns_changed", authority, nsChanged},
 	{"deleg.ds", authority, dsChanged},
 	{"cert.fresh_unexpected", authority, certFresh},

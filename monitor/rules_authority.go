@@ -209,7 +209,7 @@ func (v *view) changed(weight int, fact string) []Finding {
 	return []Finding{f}
 }
 
-// changeMoved (change.moved): the name left every network that it was known in,
+// changeMoved (name.moved): the name left every network that it was known in,
 // not for this host alone, and proves itself with a key that was never seen:
 // another provider has it now. It is worth a notice, and no more by itself.
 func changeMoved(v *view) []Finding {

@@ -268,7 +268,7 @@ func (v *view) unprovable() bool {
 }
 
 // moveSigns are the rules that see a name move, with those of its witnesses.
-var moveSigns = []string{"change.moved", "deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"}
+var moveSigns = []string{"name.moved", "deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"}
 
 // movedOnly reports whether all that is held against this host's path is that the
 // name moved, and that everybody says so.
