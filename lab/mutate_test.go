@@ -37,7 +37,7 @@ var mutations = map[string]string{
 	"path.encrypted_mitm":        "A13",
 	"auth.ns_split":              "A34",
 	"deleg.ns_changed":           "A33",
-	"name.moved":               "B21",
+	"name.moved":                 "B21",
 	"deleg.ds":                   "A33",
 	"cert.fresh_unexpected":      "A33",
 	"dup.conflict":               "A05",
