@@ -19,8 +19,8 @@ var networkCases = []Case{
 	{
 		ID: "C08", Title: "the provider's cache gives a forged IPv6 address, and the true IPv4 one", Core: true, Name: "six.shop.lab",
 		Config: Config{Watches: append([]string{"{name: six.shop.lab, types: [A, AAAA], interval: 20s}"}, usualWatches...)},
-		Cause:  poisonProvider6("six.shop.lab", world.EvilAddr6, 300), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr6},
-		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
+		Cause:  poisonProvider6("six.shop.lab", world.EvilAddr6, 300), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr6},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
 		Must: []string{"id.tls_mismatch"}, MustNot: []string{"ttl.over_envelope"},
 	},
 	{

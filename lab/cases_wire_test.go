@@ -84,8 +84,8 @@ var wireCases = []Case{
 		ID: "A26", Title: "a resolver with a fixed port is poisoned by Kaminsky's attack",
 		Before: configure("router", "query-port=33333"), Start: monitor.Clean,
 		Cause: kaminsky, Seen: []string{world.EvilAddr},
-		Want:    []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
-		Verdict: monitor.Suspicious,
+		Want:    []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Verdict: monitor.Poisoned,
 		Must:    []string{"div.minority_group", "id.tls_mismatch"}, Listed: []Want{{Kind: monitor.AttackAttempt, Name: "*"}},
 	},
 	{
@@ -127,8 +127,8 @@ var wireCases = []Case{
 		ID: "A30", Title: "answers bring records that nobody asked for, and the cache believes them",
 		Cause: both(via(0, func(target netip.AddrPort) inject.Handler { return inject.Edit(promiscuous, inject.Forward(target)) }),
 			program{talk: plain("www.shop.lab")}.run, poisonProvider("www.shop.lab", world.EvilAddr, 300), believed(world.EvilAddr)),
-		Want:    []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
-		Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want:    []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
 		Must: []string{"div.minority_group", "id.tls_mismatch", "resp.extraneous"},
 	},
 	{

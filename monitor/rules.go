@@ -193,11 +193,13 @@ func (v *view) wavering(o *answer) (last *answer) {
 }
 
 // disproven reports whether o holds an address that showed a wrong certificate
-// while a control was right, or that is proven to be somebody else's.
+// while a control was right, that is proven to be somebody else's, or that no
+// public name leads to: to give such a one and a right one by turns is what
+// rebinding is.
 func (v *view) disproven(o *answer) bool {
 	return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
 		c, _ := v.class(a)
-		return c == ProvenBad || v.doubted(a)
+		return c == ProvenBad || v.doubted(a) || c == Special && !sink(a) && v.public() && v.special()
 	})
 }
 

@@ -138,6 +138,7 @@ var ruleTests = []ruleTest{
 
 	{"div.special_purpose", "private", learntMatter().sys("10.1.2.3"), []string{"30 local 10.1.2.3"}},
 	{"div.special_purpose", "of a carrier's NAT", learntMatter().sys("100.64.0.1"), []string{"30 local 100.64.0.1"}},
+	{"div.special_purpose", "private and public by turns", learntMatter().sys("10.1.2.3").then(time.Second).sys(goodAddr).then(time.Second).sys("10.1.2.3").then(time.Second).sys(goodAddr).then(time.Second).sys(goodAddr), []string{"30 local 10.1.2.3"}},
 	{"div.special_purpose", "as policies answer", learntMatter().sys("0.0.0.0"), []string{"20 local 0.0.0.0"}},
 	{"div.special_purpose", "loopback", learntMatter().sys("127.0.0.1"), []string{"20 local 127.0.0.1"}},
 	{"div.special_purpose", "the name never was public", newMatter().sys("10.1.2.3"), []string{"0 local 10.1.2.3"}},
