@@ -29,8 +29,10 @@ func relay(t *testing.T, reply string, asked chan<- string, to netip.AddrPort) *
 		if err != nil {
 			return
 		}
-		defer up.Close()
-		go io.Copy(up, r)
+		go func() {
+			io.Copy(up, r)
+			up.Close()
+		}()
 		io.Copy(c, up)
 	})
 	return &url.URL{Scheme: "http", Host: at.String(), User: url.UserPassword("app", "word")}
