@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -77,4 +78,9 @@ type Delegation struct {
 	Zone        string   `json:"zone"`
 	Nameservers []string `json:"ns,omitempty"` // sorted
 	DS          []string `json:"ds,omitempty"` // sorted; none where it is unsigned
+}
+
+// signed reports whether the zone was signed when it was last looked at.
+func (b *Baseline) signed() bool {
+	return b != nil && len(b.Zones) > 0 && len(slices.MaxFunc(b.Zones, func(x, y Delegation) int { return x.Last.Compare(y.Last) }).DS) > 0
 }

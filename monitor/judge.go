@@ -21,6 +21,7 @@ type Ruling struct {
 	Doubtful    bool         // this host's own is among them, and nobody has a good one from it
 	Moved       bool         // what witnesses and this host's path give has nothing to do with what they gave
 	Unsigned    bool         // it is proven that the zone has no signatures
+	Signed      bool         // a signature of the zone was seen to hold
 	Absent      bool         // this host's path denies the record, and no witness was heard
 }
 
@@ -84,7 +85,7 @@ func (v *view) doubt(r *Ruling) {
 			r.Doubtful = r.Doubtful || o.Role == Local && s != unwitnessed
 		}
 	}
-	r.Moved, r.Unsigned = v.moved(), v.facts.unsigned()
+	r.Moved, r.Unsigned, r.Signed = v.moved(), v.facts.unsigned(), v.facts.secure() != nil
 }
 
 // toProve lists the addresses that handshakes should be made with.

@@ -211,8 +211,9 @@ func (m *Monitor) doubtsPath(r Ruling) bool {
 // maxValidations bounds the endpoints whose signatures are looked at in one step.
 const maxValidations = 4
 
-// validations asks those who say what is not good for the signatures, and one
-// witness beside them.
+// validations asks one witness for the signatures, and those who say what is not
+// good where the zone is known to be signed. A resolver that is asked with DO and
+// CD may fetch the record anew, and so forget the lie that is to be shown.
 func (m *Monitor) validations(q *question, r Ruling) []Proof {
 	var ps []Proof
 	control := false
@@ -221,7 +222,7 @@ func (m *Monitor) validations(q *question, r Ruling) []Proof {
 		doubted := slices.Contains(r.Doubted, endpoint)
 		witness := via.Encrypted() && via.Role == Reference
 		switch {
-		case via.Transport == System, !doubted && (control || !witness), len(ps) > maxValidations:
+		case via.Transport == System, !doubted && (control || !witness), doubted && !r.Signed && !q.subject.base.signed(), len(ps) > maxValidations:
 			continue
 		case !doubted:
 			control = true

@@ -94,7 +94,7 @@ func essence(r monitor.Ruling) []any {
 	slices.SortFunc(r.Suspects, netip.Addr.Compare)
 	slices.SortFunc(r.Unproven, netip.Addr.Compare)
 	slices.Sort(r.Observed)
-	return []any{r.Verdict, r.Cause, r.Kind, r.Confidence, r.Attribution, r.Score, r.Observed, r.Expected, r.Reasons, r.Against, r.Accusations, r.Suspects, r.Unproven, r.Good, r.Fresh, r.Absent, r.Unsettled, r.Doubted, r.Doubtful, r.Moved, r.Unsigned}
+	return []any{r.Verdict, r.Cause, r.Kind, r.Confidence, r.Attribution, r.Score, r.Observed, r.Expected, r.Reasons, r.Against, r.Accusations, r.Suspects, r.Unproven, r.Good, r.Fresh, r.Absent, r.Unsettled, r.Doubted, r.Doubtful, r.Moved, r.Unsigned, r.Signed}
 }
 
 var byValue = cmp.Options{
