@@ -1,15 +1,12 @@
 package capture
 
 import (
-	"fmt"
-	"net/netip"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // Bounds of what is read of one message, so that a forger cannot make us work.
@@ -54,9 +51,7 @@ func readResponse(o *monitor.Observation, p *monitor.Packet, b []byte, h *header
 			continue
 		}
 		if head.Class == dns.ClassINET {
-			o.Records = append(o.Records, monitor.Record{
-				Name: strings.ToLower(head.Name), Type: monitor.Type(head.Rrtype), Data: rdata(rr), TTL: head.Ttl,
-			})
+			o.Records = append(o.Records, presentation.Record(rr))
 		}
 	}
 	if h.counts[1] > maxRecords {
@@ -107,43 +102,6 @@ func rcodeName(code uint16) string {
 		return rcodeNames[code]
 	}
 	return "RCODE" + strconv.Itoa(int(code))
-}
-
-// rdata gives the data of a record in presentation form, printable, names in
-// lower case where answers are compared by them.
-func rdata(rr dns.RR) string {
-	switch x := rr.(type) {
-	case *dns.A:
-		if a, ok := netip.AddrFromSlice(x.A); ok {
-			return a.Unmap().String()
-		}
-	case *dns.AAAA:
-		if a, ok := netip.AddrFromSlice(x.AAAA); ok {
-			return a.String() // an IPv4 address within stays recognisable
-		}
-	case *dns.CNAME:
-		return strings.ToLower(x.Target)
-	case *dns.DNAME:
-		return strings.ToLower(x.Target)
-	case *dns.NS:
-		return strings.ToLower(x.Ns)
-	}
-	text, ok := strings.CutPrefix(rr.String(), rr.Header().String())
-	if !ok {
-		return `\# 0`
-	}
-	if i := slices.IndexFunc([]byte(text), func(c byte) bool { return c < ' ' || c > '~' }); i < 0 {
-		return text
-	}
-	var s strings.Builder
-	for _, c := range []byte(text) {
-		if c < ' ' || c > '~' {
-			fmt.Fprintf(&s, `\%03d`, c)
-		} else {
-			s.WriteByte(c)
-		}
-	}
-	return s.String()
 }
 
 // nameText gives a name in wire format as monitor has it.

@@ -27,7 +27,7 @@ const ourModule = "github.com/dnstaster/dnstaster/"
 var libraryOwners = map[string][]string{
 	"github.com/google/gopacket": {"capture", "lab/inject"},
 	"go.etcd.io/bbolt":           {"storage"},
-	"github.com/miekg/dns":       {"monitor/resolver", "monitor/resolver/walk", "monitor/resolver/probe", "monitor/evidence", "monitor/evidence/dnssec", "capture", "lab/inject", "lab"},
+	"github.com/miekg/dns":       {"monitor/resolver", "monitor/resolver/walk", "monitor/resolver/probe", "monitor/evidence", "monitor/evidence/dnssec", "monitor/presentation", "capture", "lab/inject", "lab"},
 }
 
 // drawers are names under which a package gathers what has no home.
@@ -145,6 +145,11 @@ func mayImport(dir, ours string, test bool) bool {
 		return !strings.HasPrefix(ours, "cmd/") && ours != "lab" && !strings.HasPrefix(ours, "lab/")
 	case test && dir == ours:
 		return true // an external test package sees what it tests
+	case ours == "monitor/presentation":
+		// Whoever reads records off the wire writes them down in one form.
+		return dir != "monitor" && slices.Contains(libraryOwners["github.com/miekg/dns"], dir)
+	case ours == "monitor/servertest":
+		return test && strings.HasPrefix(dir, "monitor/") // servers of others, for tests alone
 	case dir == "lab" || strings.HasPrefix(dir, "lab/"):
 		// The lab stands outside with the daemon's client in its hand.
 		return test && (ours == "monitor" || ours == "control" || strings.HasPrefix(ours, "lab/"))
@@ -216,6 +221,12 @@ func TestTreePlanted(t *testing.T) {
 		{"hub's test imports spoke", "monitor/x_test.go", imports("monitor_test", ourModule+"monitor/report"),
 			[]string{"monitor/x_test.go:4: monitor must not import monitor/report"}},
 		{"a spoke's test sees it and the hub", "capture/x_test.go", "package capture_test\n\nimport (\n\t_ \"" + ourModule + "capture\"\n\t_ \"" + ourModule + "monitor\"\n)\n", nil},
+		{"a reader of messages writes records", "capture/x.go", imports("capture", ourModule+"monitor/presentation"), nil},
+		{"who reads none writes none", "webhook/x.go", imports("webhook", ourModule+"monitor/presentation"),
+			[]string{"webhook/x.go:4: webhook must not import monitor/presentation"}},
+		{"a test runs servers", "monitor/resolver/x_test.go", imports("resolver", ourModule+"monitor/servertest"), nil},
+		{"the product runs none", "monitor/resolver/x.go", imports("resolver", ourModule+"monitor/servertest"),
+			[]string{"monitor/resolver/x.go:4: monitor/resolver must not import monitor/servertest"}},
 		{"systemd imports hub", "systemd/x.go", imports("systemd", ourModule+"monitor"),
 			[]string{"systemd/x.go:4: systemd must not import monitor"}},
 		{"spoke imports the command", "storage/x.go", imports("storage", ourModule+"cmd/dnstaster"),

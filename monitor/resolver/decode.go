@@ -2,14 +2,12 @@ package resolver
 
 import (
 	"encoding/hex"
-	"fmt"
-	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 const (
@@ -37,13 +35,9 @@ func decode(o *monitor.Observation, m *dns.Msg) {
 		}
 	}
 	for _, rr := range m.Answer[:min(len(m.Answer), maxRecords)] {
-		h := rr.Header()
-		if h.Class != dns.ClassINET {
-			continue
+		if rr.Header().Class == dns.ClassINET {
+			o.Records = append(o.Records, presentation.Record(rr))
 		}
-		o.Records = append(o.Records, monitor.Record{
-			Name: lower(h.Name), Type: monitor.Type(h.Rrtype), Data: rdata(rr), TTL: h.Ttl,
-		})
 	}
 	if opt := m.IsEdns0(); opt != nil {
 		for _, e := range opt.Option {
@@ -75,61 +69,6 @@ func rcode(code int) string {
 	return "RCODE" + strconv.Itoa(code)
 }
 
-// rdata gives the data of a record in presentation form. Names in it are in
-// lower case where RFC 4034 §6.2 makes them so; as nothing else changes in
-// them, equal data stay equal and different data different.
-func rdata(rr dns.RR) string {
-	if rr.Header().Rdlength == 0 {
-		return generic("")
-	}
-	switch x := rr.(type) {
-	case *dns.A:
-		if a, ok := netip.AddrFromSlice(x.A); ok {
-			return a.Unmap().String()
-		}
-	case *dns.AAAA:
-		if a, ok := netip.AddrFromSlice(x.AAAA); ok {
-			return a.String() // an IPv4 address within stays recognisable: ::ffff:192.0.2.1
-		}
-	case *dns.CNAME:
-		return lower(x.Target)
-	case *dns.DNAME:
-		return lower(x.Target)
-	case *dns.NS:
-		return lower(x.Ns)
-	case *dns.PTR:
-		return lower(x.Ptr)
-	case *dns.MX:
-		x.Mx = lower(x.Mx)
-	case *dns.SRV:
-		x.Target = lower(x.Target)
-	case *dns.SOA:
-		x.Ns, x.Mbox = lower(x.Ns), lower(x.Mbox)
-	case *dns.RRSIG:
-		x.SignerName = lower(x.SignerName)
-	case *dns.SVCB:
-		x.Target = lower(x.Target)
-	case *dns.HTTPS:
-		x.Target = lower(x.Target)
-	case *dns.RFC3597:
-		return generic(x.Rdata)
-	}
-	if text, ok := strings.CutPrefix(rr.String(), rr.Header().String()); ok {
-		return printable(text, -1)
-	}
-	// A record whose text is a comment: OPT, NULL, TSIG, none of which belongs here.
-	var raw dns.RFC3597
-	if err := raw.ToRFC3597(rr); err != nil {
-		return generic("")
-	}
-	return generic(raw.Rdata)
-}
-
-// generic is the form of data that has no other, RFC 3597 §5.
-func generic(hexadecimal string) string {
-	return strings.TrimSuffix(fmt.Sprintf(`\# %d %s`, len(hexadecimal)/2, hexadecimal), " ")
-}
-
 // nsid gives the name of a server as text where it is text (most are), quoted
 // where it is not (RFC 5001 §2.3 leaves that to the server).
 func nsid(hexadecimal string) string {
@@ -144,29 +83,4 @@ func nsid(hexadecimal string) string {
 		}
 	}
 	return string(b)
-}
-
-// lower gives a name of miekg/dns, whose escapes hold no letters, in lower case.
-func lower(name string) string { return printable(strings.ToLower(name), -1) }
-
-// printable escapes what is not printable ASCII, and cuts s to n octets of
-// output, give or take an escape; all of it where n is negative. Text of
-// miekg/dns is printable already, but for the type NULL; this makes it certain.
-func printable(s string, n int) string {
-	clean := n < 0 || len(s) <= n
-	for i := 0; i < len(s) && clean; i++ {
-		clean = ' ' <= s[i] && s[i] <= '~'
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s) && (n < 0 || b.Len() < n); i++ {
-		if ' ' <= s[i] && s[i] <= '~' {
-			b.WriteByte(s[i])
-		} else {
-			fmt.Fprintf(&b, `\%03d`, s[i])
-		}
-	}
-	return b.String()
 }

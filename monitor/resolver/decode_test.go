@@ -129,7 +129,7 @@ func TestDecodeBounds(t *testing.T) {
 }
 
 // TestDecodePrintable feeds every type that miekg/dns knows with octets that
-// must not reach a terminal, and looks at its own text as well: printable is
+// must not reach a terminal, and looks at its own text as well: presentation.Text is
 // the second line of defence, not the first.
 func TestDecodePrintable(t *testing.T) {
 	t.Parallel()
@@ -174,22 +174,4 @@ func clean(s string) bool {
 		}
 	}
 	return true
-}
-
-func TestPrintable(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		in   string
-		n    int
-		want string
-	}{
-		{"plain", -1, "plain"},
-		{"plain", 3, "pla"},
-		{"a\x1bb\xff", -1, `a\027b\255`},
-		{"\x1b\x1b\x1b", 5, `\027\027`},
-	} {
-		if got := printable(tt.in, tt.n); got != tt.want {
-			t.Errorf("printable(%q, %d) = %q, want %q", tt.in, tt.n, got, tt.want)
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // FuzzWebReply reads what a server may say over HTTPS: what it calls an answer
@@ -42,7 +43,7 @@ func FuzzWebReply(f *testing.F) {
 			t.Errorf("%+v is neither an answer nor a failure", o)
 		}
 		for _, text := range []string{o.Error, o.Rcode, o.NSID} {
-			if text != printable(text, -1) || len(text) > 2*maxDetail {
+			if text != presentation.Text(text, -1) || len(text) > 2*maxDetail {
 				t.Errorf("%q is shown", text)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // maxDetail bounds the text about a failure, in octets: a certificate can name
@@ -42,7 +43,7 @@ func describe(err error) string {
 	case errTimeout, context.DeadlineExceeded, context.Canceled, syscall.ECONNREFUSED:
 		return w
 	}
-	return w + ": " + printable(strings.TrimPrefix(err.Error(), w+": "), maxDetail)
+	return w + ": " + presentation.Text(strings.TrimPrefix(err.Error(), w+": "), maxDetail)
 }
 
 // word classifies err. The order matters: a handshake that times out proves

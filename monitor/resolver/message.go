@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 const (
@@ -152,7 +153,7 @@ func (q *query) read(b []byte) (*dns.Msg, error) {
 	err := m.Unpack(b)
 	if !m.Truncated {
 		if err != nil {
-			return nil, badResponse("unreadable: " + printable(err.Error(), maxDetail))
+			return nil, badResponse("unreadable: " + presentation.Text(err.Error(), maxDetail))
 		}
 		// Unpack is content with fewer records than the header promises.
 		if int(binary.BigEndian.Uint16(b[6:])) != len(m.Answer) {

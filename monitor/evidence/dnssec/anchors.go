@@ -142,7 +142,10 @@ func newAnchor(rr dns.RR) (a Anchor, use bool, err error) {
 // record gives the anchor as miekg/dns has it.
 func (a Anchor) record() *dns.DS {
 	return &dns.DS{
-		Hdr:    dns.RR_Header{Name: a.Zone, Rrtype: dns.TypeDS, Class: dns.ClassINET},
+		Hdr: dns.RR_Header{
+			Name: a.Zone, Rrtype: dns.TypeDS, Class: dns.ClassINET,
+			Rdlength: uint16(4 + len(a.Digest)/2), // as though it came off the wire
+		},
 		KeyTag: a.KeyTag, Algorithm: a.Algorithm, DigestType: a.DigestType, Digest: a.Digest,
 	}
 }

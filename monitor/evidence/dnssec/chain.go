@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // nature is what the parent zone proves of a name.
@@ -228,7 +230,7 @@ func (s *session) chainFlaw(name string, err error) error {
 func dsData(ds []*dns.DS) []string {
 	var all []string
 	for _, d := range ds {
-		all = append(all, rdata(d))
+		all = append(all, presentation.Data(d))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

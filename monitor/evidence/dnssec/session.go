@@ -8,6 +8,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // session is one proof under way. One goroutine has it.
@@ -89,7 +90,7 @@ func (s *session) ask(ctx context.Context, r monitor.Resolver, name string, kind
 		m, err = readReply(b, name, kind)
 	}
 	if err != nil {
-		return nil, flawed(unavailable, "%s gives no %s %s: %s", printable(r.String()), name, dns.Type(kind), printable(err.Error()))
+		return nil, flawed(unavailable, "%s gives no %s %s: %s", presentation.Text(r.String(), -1), name, dns.Type(kind), presentation.Text(err.Error(), -1))
 	}
 	return m, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // account gathers what the steps of a walk brought.
@@ -72,18 +73,18 @@ func (a *account) hear(server *monitor.AuthoritativeServer, s saying) {
 		a.absences++
 	case alias:
 		for _, rr := range s.rrs {
-			server.Records = insertRecord(server.Records, record(rr))
+			server.Records = insertRecord(server.Records, presentation.Record(rr))
 		}
 	case records:
 		for _, rr := range s.rrs {
 			a.TTL = max(a.TTL, rr.Header().Ttl)
-			if addr, ok := address(rr); ok {
+			if addr, ok := presentation.Address(rr); ok {
 				server.Addresses = insert(server.Addresses, addr, maxRecords, netip.Addr.Compare)
 				a.Addresses = insert(a.Addresses, addr, maxGathered, netip.Addr.Compare)
 				continue
 			}
-			server.Records = insertRecord(server.Records, record(rr))
-			a.Records = insertRecord(a.Records, record(rr))
+			server.Records = insertRecord(server.Records, presentation.Record(rr))
+			a.Records = insertRecord(a.Records, presentation.Record(rr))
 		}
 	}
 }
@@ -144,6 +145,6 @@ func (a *account) delegation(ctx context.Context, j *journey) {
 	}
 	a.Zone, a.Nameservers, a.Delegation = z.zone, ns, z.ns
 	for _, rr := range s.rrs {
-		a.DS = insert(a.DS, data(rr), maxNS, strings.Compare)
+		a.DS = insert(a.DS, presentation.Data(rr), maxNS, strings.Compare)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 var errBudget = errors.New("the queries of this walk are spent")
@@ -140,7 +141,7 @@ func describe(err error) string {
 	text := err.Error()
 	for _, w := range words {
 		if text == w || strings.HasPrefix(text, w+":") {
-			return printable(text, maxDetail)
+			return presentation.Text(text, maxDetail)
 		}
 	}
 	var timed net.Error
@@ -154,5 +155,5 @@ func describe(err error) string {
 	case errors.As(err, &timed) && timed.Timeout():
 		return monitor.ErrTimeout
 	}
-	return monitor.ErrOther + ": " + printable(text, maxDetail)
+	return monitor.ErrOther + ": " + presentation.Text(text, maxDetail)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // hostile is an authority at every address, which answers as it likes.
@@ -65,7 +66,7 @@ func (h *hostile) prove(ctx context.Context) monitor.Evidence {
 		}
 	}
 	for _, s := range text {
-		if printable(s, -1) != s {
+		if presentation.Text(s, -1) != s {
 			h.t.Errorf("text %+q", s)
 		}
 	}

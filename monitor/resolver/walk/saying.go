@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // content is what a response of an authoritative server is, in the coarse.
@@ -92,7 +94,7 @@ func (s *saying) at(name string, kind uint16) {
 			s.rrs = append(s.rrs, rr)
 		case s.content == records:
 		case same && h.Rrtype == dns.TypeCNAME:
-			s.content, s.target, s.rrs = alias, lower(rr.(*dns.CNAME).Target), []dns.RR{rr}
+			s.content, s.target, s.rrs = alias, presentation.Name(rr.(*dns.CNAME).Target), []dns.RR{rr}
 		case h.Rrtype == dns.TypeDNAME && s.target == "" && below(name, h.Name):
 			if t := substitute(name, rr.(*dns.DNAME)); t != "" {
 				s.content, s.target, s.rrs = alias, t, []dns.RR{rr}
@@ -110,7 +112,7 @@ func substitute(name string, d *dns.DNAME) string {
 	if _, ok := dns.IsDomainName(t); !ok {
 		return ""
 	}
-	return lower(t)
+	return presentation.Name(t)
 }
 
 // belonging gives the records of an answer section that a server of zone can
@@ -139,13 +141,13 @@ func referred(m *dns.Msg, zone string, q question) delegation {
 		if !ok || ns.Hdr.Class != dns.ClassINET || !below(ns.Hdr.Name, zone) || !under(q.name, ns.Hdr.Name) {
 			continue
 		}
-		owner := lower(ns.Hdr.Name)
+		owner := presentation.Name(ns.Hdr.Name)
 		if d.zone == "" {
 			d.zone, d.ttl = owner, ns.Hdr.Ttl
 		}
 		if owner == d.zone && ns.Hdr.Rdlength > 0 {
 			d.ttl = min(d.ttl, ns.Hdr.Ttl)
-			d.ns = insert(d.ns, lower(ns.Ns), maxNS, strings.Compare)
+			d.ns = insert(d.ns, presentation.Name(ns.Ns), maxNS, strings.Compare)
 		}
 	}
 	if d.zone == "" {
@@ -153,7 +155,7 @@ func referred(m *dns.Msg, zone string, q question) delegation {
 	}
 	for _, rr := range m.Ns {
 		if ds, ok := rr.(*dns.DS); ok && strings.EqualFold(ds.Hdr.Name, d.zone) {
-			d.ds = insert(d.ds, data(ds), maxNS, strings.Compare)
+			d.ds = insert(d.ds, presentation.Data(ds), maxNS, strings.Compare)
 		}
 	}
 	d.take(m.Extra, zone)
@@ -165,8 +167,8 @@ func referred(m *dns.Msg, zone string, q question) delegation {
 // (see the package comment).
 func (d *delegation) take(extra []dns.RR, zone string) {
 	for _, rr := range extra {
-		a, ok := address(rr)
-		name := lower(rr.Header().Name)
+		a, ok := presentation.Address(rr)
+		name := presentation.Name(rr.Header().Name)
 		if !ok || !slices.Contains(d.ns, name) || !under(name, d.zone) && zone != "." {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // testimony is what one server said of one name, over all the times that it
@@ -61,7 +62,7 @@ func (j *journey) apex(ctx context.Context, z *zone) []string {
 	var names []string
 	if s, err := j.askAny(ctx, z, question{name: z.zone, kind: dns.TypeNS}); err == nil && s.content == records {
 		for _, rr := range s.rrs {
-			names = insert(names, lower(rr.(*dns.NS).Ns), maxNS, strings.Compare)
+			names = insert(names, presentation.Name(rr.(*dns.NS).Ns), maxNS, strings.Compare)
 		}
 	}
 	j.children[z.zone] = names

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 // Walker asks authority. It is safe for concurrent use, and starts no goroutine
@@ -68,7 +69,7 @@ func New(cfg Config, x Exchanger, v Validator) *Walker {
 func (w *Walker) Prove(ctx context.Context, p monitor.Proof) monitor.Evidence {
 	name, err := monitor.ParseName(p.Name)
 	if err != nil {
-		return monitor.Evidence{Kind: monitor.EvidenceWalk, At: time.Now(), Detail: "not a name: " + printable(err.Error(), maxDetail)}
+		return monitor.Evidence{Kind: monitor.EvidenceWalk, At: time.Now(), Detail: "not a name: " + presentation.Text(err.Error(), maxDetail)}
 	}
 	p.Name = name
 	e, err := w.share(ctx, p)
@@ -141,6 +142,6 @@ func (w *Walker) walk(ctx context.Context, p monitor.Proof) monitor.Evidence {
 	} else {
 		e.Detail += "; the path is not proven: " + doubt
 	}
-	e.Detail = printable(e.Detail, 2*maxDetail)
+	e.Detail = presentation.Text(e.Detail, 2*maxDetail)
 	return e
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/dnstaster/dnstaster/monitor/presentation"
 )
 
 var errNoServer = errors.New("no server with an address that can be asked")
@@ -99,9 +101,9 @@ func (j *journey) find(ctx context.Context, name string) (*zone, error) {
 // ownDelegation makes a delegation of NS records that a server of the zone above
 // answered with itself, having both.
 func ownDelegation(s saying, above string) delegation {
-	d := delegation{zone: lower(s.rrs[0].Header().Name), ttl: s.rrs[0].Header().Ttl, glue: map[string][]netip.Addr{}}
+	d := delegation{zone: presentation.Name(s.rrs[0].Header().Name), ttl: s.rrs[0].Header().Ttl, glue: map[string][]netip.Addr{}}
 	for _, rr := range s.rrs {
-		d.ns = insert(d.ns, lower(rr.(*dns.NS).Ns), maxNS, strings.Compare)
+		d.ns = insert(d.ns, presentation.Name(rr.(*dns.NS).Ns), maxNS, strings.Compare)
 	}
 	d.take(s.extra, above)
 	if len(d.glue) == 0 {
@@ -219,7 +221,7 @@ func (j *journey) host(ctx context.Context, name string) []netip.Addr {
 			continue
 		}
 		for _, rr := range s.rrs {
-			if a, ok := address(rr); ok {
+			if a, ok := presentation.Address(rr); ok {
 				addrs = insert(addrs, a, maxGlue, netip.Addr.Compare)
 			}
 		}
