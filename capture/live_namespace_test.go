@@ -50,6 +50,7 @@ func liveNamespace(t *testing.T, test func(*testing.T)) {
 		case err != nil:
 			t.Fatalf("in a namespace: %v\n%s", err, &out)
 		case strings.Contains(out.String(), "--- SKIP: "+t.Name()):
+			// It gave its reason there; as root, .ci/run refuses it.
 			t.Skipf("in a namespace: %s", &out)
 		case !strings.Contains(out.String(), "--- PASS: "+t.Name()):
 			t.Fatalf("did not run in a namespace:\n%s", &out)
@@ -57,6 +58,8 @@ func liveNamespace(t *testing.T, test func(*testing.T)) {
 		t.Logf("%s", &out)
 		return
 	}
+	// Without root it is for the kernel to say whether there are namespaces: many
+	// containers have none. As root, .ci/run refuses the skip.
 	t.Skipf("this kernel forbids namespaces here: %v", err)
 }
 
@@ -78,6 +81,8 @@ func liveFlags(t *testing.T, name string, flags uint16) {
 	req.SetUint16(flags)
 	switch err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req); {
 	case errors.Is(err, unix.EPERM):
+		// Some distributions let anybody make a user namespace, and nobody do anything in
+		// it. As root, .ci/run refuses the skip.
 		t.Skip("this kernel gives no capabilities in a user namespace")
 	case err != nil:
 		t.Fatalf("%s: %v", name, err)

@@ -20,6 +20,8 @@ func writeTool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
+		// The tests must run on a machine with git and Go alone. lab/install.sh brings
+		// the tools, and .ci/run refuses what was skipped.
 		t.Skipf("%s is not installed", name)
 	}
 	cmd := exec.Command(path, args...)

@@ -22,6 +22,8 @@ func inNamespace(t *testing.T, test func(*testing.T)) {
 	t.Helper()
 	if os.Getenv(namespaceEnv) == t.Name() {
 		if err := interfaceUp("lo"); errors.Is(err, unix.EPERM) {
+			// Some distributions let anybody make a user namespace, and nobody do anything in
+			// it. As root, .ci/run refuses the skip.
 			t.Skip("this kernel gives no capabilities in a user namespace")
 		} else if err != nil {
 			t.Fatal(err)
@@ -52,6 +54,7 @@ func inNamespace(t *testing.T, test func(*testing.T)) {
 		case err != nil:
 			t.Fatalf("in a namespace: %v\n%s", err, &out)
 		case strings.Contains(out.String(), "--- SKIP: "+t.Name()):
+			// It gave its reason there; as root, .ci/run refuses it.
 			t.Skipf("in a namespace: %s", &out)
 		case !strings.Contains(out.String(), "--- PASS: "+t.Name()):
 			t.Fatalf("did not run in a namespace:\n%s", &out)
@@ -59,6 +62,8 @@ func inNamespace(t *testing.T, test func(*testing.T)) {
 		t.Logf("%s", &out)
 		return
 	}
+	// Without root it is for the kernel to say whether there are namespaces: many
+	// containers have none. As root, .ci/run refuses the skip.
 	t.Skipf("this kernel forbids namespaces here: %v", err)
 }
 

@@ -24,6 +24,7 @@ func start(t *testing.T, name string, args ...string) (lines <-chan string, all 
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
+		// The tests must run on a machine with git and Go alone; .ci/run refuses the skip.
 		t.Skipf("no %s on this host: %v", name, err)
 	}
 	cmd := exec.Command(path, args...)

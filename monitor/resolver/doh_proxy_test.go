@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // farAway is an address that nothing here leads to but a proxy.
@@ -115,7 +116,7 @@ func TestWebProxy(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
-		asker := newAsker(t, Config{Roots: ca.pool, Proxy: through("http://" + freePort(t).String())})
+		asker := newAsker(t, Config{Roots: ca.pool, Proxy: through("http://" + servertest.Address(t, netip.Addr{}).String())})
 		wantError(t, asker.Ask(t.Context(), farAway, question), "refused: by the proxy: connection refused")
 	})
 	t.Run("hangs up", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // TestWebWrong has servers that answer something that is no answer. None of it
@@ -214,7 +216,7 @@ func TestWebProof(t *testing.T) {
 	})
 	t.Run("refused", func(t *testing.T) {
 		t.Parallel()
-		r := at(monitor.DoH, net.TCPAddrFromAddrPort(freePort(t)))
+		r := at(monitor.DoH, net.TCPAddrFromAddrPort(servertest.Address(t, netip.Addr{})))
 		wantError(t, newAsker(t, Config{Roots: ca.pool}).Ask(t.Context(), r, question), "refused")
 	})
 }

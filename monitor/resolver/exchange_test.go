@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // written is a query as a caller of Exchange writes it.
@@ -26,10 +26,7 @@ func written(name string) *dns.Msg {
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	unbound, err := exec.LookPath("unbound")
-	if err != nil {
-		t.Skip("unbound is not installed")
-	}
+	unbound := servertest.Need(t, "unbound")[0]
 	plain, secure, web := startUnbound(t, unbound, ca)
 	asker := newAsker(t, Config{Roots: ca.pool})
 	for _, r := range []monitor.Resolver{

@@ -58,6 +58,8 @@ func systemProcess(t *testing.T, attr *syscall.SysProcAttr) {
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
+		// Many containers have no namespaces for those who are not root; as root, .ci/run
+		// refuses the skip.
 		t.Skipf("no such process can be had here: %v", err)
 	}
 	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "--- PASS: "+t.Name()) {
@@ -72,6 +74,8 @@ func TestSystemLookup(t *testing.T) {
 	if os.Getenv(systemChild) != t.Name() {
 		t.Parallel()
 		if _, err := findGetent(); err != nil {
+			// Of the C library of most distributions, but not of all: there is nothing to ask
+			// then, and the Asker warns of it.
 			t.Skip("getent is not installed")
 		}
 		attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}

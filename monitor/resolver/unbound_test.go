@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,15 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // TestUnbound asks a resolver as people run it, over each transport.
 func TestUnbound(t *testing.T) {
 	t.Parallel()
-	unbound, err := exec.LookPath("unbound")
-	if err != nil {
-		t.Skip("unbound is not installed")
-	}
+	unbound := servertest.Need(t, "unbound")[0]
 	ca := newAuthority(t)
 	plain, secure, web := startUnbound(t, unbound, ca)
 
@@ -98,7 +95,7 @@ func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure, we
 	t.Helper()
 	dir := t.TempDir()
 	certificateFiles(t, ca, dir)
-	plain, secure, web = freePort(t), freePort(t), freePort(t)
+	plain, secure, web = servertest.Address(t, netip.Addr{}), servertest.Address(t, netip.Addr{}), servertest.Address(t, netip.Addr{})
 	var conf bytes.Buffer
 	fmt.Fprintf(&conf, `server:
 	interface: 127.0.0.1@%d
@@ -135,7 +132,7 @@ func startUnbound(t *testing.T, binary string, ca *authority) (plain, secure, we
 		t.Fatal(err)
 	}
 
-	startServer(t, secure, binary, "-d", "-c", path)
+	servertest.Start(t, secure, binary, "-d", "-c", path)
 	return plain, secure, web
 }
 
@@ -157,48 +154,6 @@ func certificateFiles(t *testing.T, ca *authority, dir string) {
 	}
 }
 
-// startServer runs a program until the test ends, and waits until it listens.
-func startServer(t *testing.T, listens netip.AddrPort, binary string, args ...string) {
-	t.Helper()
-	var log strings.Builder
-	cmd := exec.Command(binary, args...)
-	cmd.Stderr, cmd.Stdout = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Skipf("%s does not start: %v", binary, err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	waitFor(t, binary, func() bool {
-		select {
-		case <-ended:
-			t.Skipf("%s does not run here: %s", binary, log.String())
-		default:
-		}
-		c, err := net.Dial("tcp", listens.String())
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-}
-
-func freePort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return netip.MustParseAddrPort(ln.Addr().String())
-}
-
 // TestDnsdist asks over HTTPS through what public operators have in front.
 func TestDnsdist(t *testing.T) {
 	t.Parallel()
@@ -206,15 +161,12 @@ func TestDnsdist(t *testing.T) {
 	if err != nil {
 		t.Skip("dnsdist is not installed")
 	}
-	unbound, err := exec.LookPath("unbound")
-	if err != nil {
-		t.Skip("unbound is not installed")
-	}
+	unbound := servertest.Need(t, "unbound")[0]
 	ca := newAuthority(t)
 	behind, _, _ := startUnbound(t, unbound, ca)
 	dir := t.TempDir()
 	certificateFiles(t, ca, dir)
-	plain, web := freePort(t), freePort(t)
+	plain, web := servertest.Address(t, netip.Addr{}), servertest.Address(t, netip.Addr{})
 	path := filepath.Join(dir, "dnsdist.conf")
 	conf := fmt.Sprintf(`setSecurityPollSuffix("")
 setLocal("%s")
@@ -224,7 +176,7 @@ newServer({address="%[4]s", healthCheckMode="up"})
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	startServer(t, web, dnsdist, "--supervised", "--disable-syslog", "-C", path)
+	servertest.Start(t, web, dnsdist, "--supervised", "--disable-syslog", "-C", path)
 
 	asker := newAsker(t, Config{Roots: ca.pool})
 	r := at(monitor.DoH, net.TCPAddrFromAddrPort(web))

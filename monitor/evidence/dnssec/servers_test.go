@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -16,17 +15,14 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // TestServers proves answers of resolvers as people run them, about zones that
 // BIND's tools signed and Knot serves: neither is of our making.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"dnssec-keygen", "dnssec-signzone", "knotd", "unbound", "named", "kresd", "pdns_recursor"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed", program)
-		}
-	}
+	servertest.Need(t, "dnssec-keygen", "dnssec-signzone", "knotd", "unbound", "named", "kresd", "pdns_recursor")
 	zones := t.TempDir()
 	root := signZones(t, zones)
 	authority := startKnot(t, zones)
@@ -98,7 +94,7 @@ hint-file=no
 	} {
 		t.Run(front.name, func(t *testing.T) {
 			t.Parallel()
-			dir, listens := t.TempDir(), freePort(t)
+			dir, listens := t.TempDir(), servertest.Address(t, netip.Addr{})
 			fill := strings.NewReplacer("PORT", fmt.Sprint(listens.Port()), "UPSTREAM", fmt.Sprint(authority.Port()),
 				"DIR", dir, "ANCHOR", root.data(), "QUOTED", anchor)
 			name := filepath.Join(dir, "front.conf")
@@ -111,12 +107,12 @@ hint-file=no
 					config += "stub-zone:\n\tname: \"" + zone + "\"\n\tstub-addr: 127.0.0.1@UPSTREAM\n"
 				}
 			}
-			writeFile(t, name, fill.Replace(config))
+			servertest.Write(t, "", name, fill.Replace(config))
 			var args []string
 			for _, a := range front.args {
 				args = append(args, strings.NewReplacer("CONF", name, "DIR", dir).Replace(a))
 			}
-			startServer(t, listens, args[0], args[1:]...)
+			servertest.Start(t, listens, args[0], args[1:]...)
 			via := monitor.Resolver{Name: front.name, Transport: monitor.UDP, Addr: listens}
 			proveServers(t, New(Config{Anchors: []Anchor{root}}, overDNS{}), via)
 		})
@@ -203,7 +199,7 @@ open NS ns
 `, strings.Repeat("x", 250))
 	}
 	plain := "$TTL 300\n@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 127.0.0.1\nwww A %s\n"
-	writeFile(t, filepath.Join(dir, "plain.lab.zone"), fmt.Sprintf(plain, "192.0.2.9"))
+	servertest.Write(t, dir, "plain.lab.zone", fmt.Sprintf(plain, "192.0.2.9"))
 	delegations := "plain NS ns.plain\nns.plain A 127.0.0.1\n"
 	for _, z := range []struct {
 		name, algorithm string
@@ -216,7 +212,7 @@ open NS ns
 		{"broken.lab", "ECDSAP256SHA256", nil},
 	} {
 		label := strings.TrimSuffix(z.name, ".lab")
-		writeFile(t, filepath.Join(dir, "open."+z.name+".zone"), fmt.Sprintf(plain, "192.0.2.7"))
+		servertest.Write(t, dir, "open."+z.name+".zone", fmt.Sprintf(plain, "192.0.2.7"))
 		signZone(t, dir, z.name, z.algorithm, content(z.name), z.options...)
 		delegations += label + " NS ns." + label + "\nns." + label + " A 127.0.0.1\n"
 	}
@@ -229,7 +225,7 @@ open NS ns
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, broken, strings.ReplaceAll(string(b), "192.0.2.1\n", "203.0.113.66\n"))
+	servertest.Write(t, "", broken, strings.ReplaceAll(string(b), "192.0.2.1\n", "203.0.113.66\n"))
 	f, err := os.Open(filepath.Join(dir, "dsset-."))
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +243,7 @@ func signZone(t *testing.T, dir, name, algorithm, content string, options ...str
 	t.Helper()
 	signed := filepath.Join(dir, zoneFile(name))
 	plain := strings.TrimSuffix(signed, ".zone") + ".plain"
-	writeFile(t, plain, content)
+	servertest.Write(t, "", plain, content)
 	for _, extra := range [][]string{{"-f", "KSK"}, nil} {
 		runProgram(t, dir, "dnssec-keygen", append(append([]string{"-q", "-K", dir, "-a", algorithm}, extra...), name)...)
 	}
@@ -258,7 +254,7 @@ func signZone(t *testing.T, dir, name, algorithm, content string, options ...str
 // startKnot serves all zones in dir.
 func startKnot(t *testing.T, dir string) netip.AddrPort {
 	t.Helper()
-	listens := freePort(t)
+	listens := servertest.Address(t, netip.Addr{})
 	var conf bytes.Buffer
 	fmt.Fprintf(&conf, "server:\n    listen: 127.0.0.1@%d\n    rundir: %s\n    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n", listens.Port(), dir)
 	fmt.Fprintf(&conf, "database:\n    storage: %s/db\nlog:\n  - target: stderr\n    any: warning\nzone:\n", dir)
@@ -266,8 +262,8 @@ func startKnot(t *testing.T, dir string) netip.AddrPort {
 		fmt.Fprintf(&conf, "  - domain: %s\n    file: %s\n    zonefile-sync: -1\n    zonefile-load: whole\n    journal-content: none\n    semantic-checks: off\n",
 			name, filepath.Join(dir, zoneFile(name)))
 	}
-	writeFile(t, filepath.Join(dir, "knot.conf"), conf.String())
-	startServer(t, listens, "knotd", "-c", filepath.Join(dir, "knot.conf"))
+	servertest.Write(t, dir, "knot.conf", conf.String())
+	servertest.Start(t, listens, "knotd", "-c", filepath.Join(dir, "knot.conf"))
 	return listens
 }
 
@@ -297,13 +293,6 @@ func zoneNames(t *testing.T, dir string) []string {
 	return names
 }
 
-func writeFile(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func runProgram(t *testing.T, dir, program string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -311,48 +300,6 @@ func runProgram(t *testing.T, dir, program string, args ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", program, args, err, out)
 	}
-}
-
-// startServer runs a program until the test ends, and waits until it listens.
-func startServer(t *testing.T, listens netip.AddrPort, program string, args ...string) {
-	t.Helper()
-	var log bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Stderr, cmd.Stdout = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%s does not start: %v", program, err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		select {
-		case <-ended:
-			t.Fatalf("%s ended: %s", program, log.String())
-		default:
-		}
-		if c, err := net.Dial("tcp", listens.String()); err == nil {
-			c.Close()
-			return
-		}
-	}
-	t.Fatalf("%s does not listen", program)
-}
-
-func freePort(t *testing.T) netip.AddrPort {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return netip.MustParseAddrPort(ln.Addr().String())
 }
 
 // overDNS asks over UDP, and over TCP where that is too small.

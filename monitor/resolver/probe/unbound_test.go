@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // wire is an Asker over UDP and TCP, once.
@@ -56,12 +53,9 @@ func (w wire) Ask(ctx context.Context, r monitor.Resolver, q monitor.Question) m
 // addresses, for what rewrites denials, and asks it who it is.
 func TestUnbound(t *testing.T) {
 	t.Parallel()
-	unbound, err := exec.LookPath("unbound")
-	if err != nil {
-		t.Skip("unbound is not installed")
-	}
+	unbound := servertest.Need(t, "unbound")[0]
 	addr := startUnbound(t, unbound)
-	shut := unused(t)
+	shut := servertest.Address(t, netip.Addr{})
 	mute, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -104,22 +98,11 @@ func TestUnbound(t *testing.T) {
 	}
 }
 
-// unused gives an address at which nothing listens.
-func unused(t *testing.T) netip.AddrPort {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return netip.MustParseAddrPort(ln.Addr().String())
-}
-
 // startUnbound runs a resolver that knows a few names and asks nobody, and waits
 // until it listens.
 func startUnbound(t *testing.T, binary string) netip.AddrPort {
 	t.Helper()
-	addr, dir := unused(t), t.TempDir()
+	addr, dir := servertest.Address(t, netip.Addr{}), t.TempDir()
 	conf := fmt.Sprintf(`server:
 	interface: 127.0.0.1@%d
 	directory: "%s"
@@ -143,36 +126,6 @@ func startUnbound(t *testing.T, binary string) netip.AddrPort {
 remote-control:
 	control-enable: no
 `, addr.Port(), dir, name)
-	path := filepath.Join(dir, "unbound.conf")
-	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	cmd := exec.Command(binary, "-d", "-c", path)
-	cmd.Stderr, cmd.Stdout = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Skipf("%s does not start: %v", binary, err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	for range 500 {
-		select {
-		case <-ended:
-			t.Skipf("%s does not run here: %s", binary, log.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-		if c, err := net.Dial("tcp", addr.String()); err == nil {
-			c.Close()
-			return addr
-		}
-	}
-	t.Fatalf("%s does not listen: %s", binary, log.String())
+	servertest.Start(t, addr, binary, "-d", "-c", servertest.Write(t, dir, "unbound.conf", conf))
 	return addr
 }

@@ -1,16 +1,12 @@
 package walk
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/servertest"
 )
 
 // sockets carries messages over loopback.
@@ -106,20 +103,14 @@ front.edge.other. 20 IN A 203.0.113.7
 // TestServers walks among name servers as people run them.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	paths := map[string]string{}
-	for _, program := range []string{"nsd", "knotd", "named"} {
-		path, err := exec.LookPath(program)
-		if err != nil {
-			t.Skipf("%s is not installed", program)
-		}
-		paths[program] = path
-	}
+	paths := servertest.Need(t, "nsd", "knotd", "named")
 	dir := t.TempDir()
-	write(t, dir, "liar", strings.ReplaceAll(realZones["partner"], "203.0.113.1", "203.0.113.66"))
+	servertest.Write(t, dir, "liar", strings.ReplaceAll(realZones["partner"], "203.0.113.1", "203.0.113.66"))
 	for name, text := range realZones {
-		write(t, dir, name, text)
+		servertest.Write(t, dir, name, text)
 	}
-	port := freePort(t)
+	// What is free on one address of loopback is so, most likely, on all of them.
+	port := servertest.Address(t, netip.MustParseAddr(realEdge)).Port()
 	nsd := func(addr, zone, file string) {
 		t.Helper()
 		conf := fmt.Sprintf(`server:
@@ -139,12 +130,12 @@ zone:
 	name: "%[4]s"
 	zonefile: "%[5]s"
 `, addr, port, dir, zone, file)
-		run(t, netip.AddrPortFrom(netip.MustParseAddr(addr), port), paths["nsd"], "-d", "-c", write(t, dir, file+".nsd", conf))
+		servertest.Start(t, netip.AddrPortFrom(netip.MustParseAddr(addr), port), paths[0], "-d", "-c", servertest.Write(t, dir, file+".nsd", conf))
 	}
 	nsd(realRoot, ".", "root")
 	nsd(realLiar, "partner.example", "liar")
 	nsd(realEdge, "edge.other", "edge")
-	run(t, netip.AddrPortFrom(netip.MustParseAddr(realTop), port), paths["knotd"], "-c", write(t, dir, "knot.conf", fmt.Sprintf(`server:
+	servertest.Start(t, netip.AddrPortFrom(netip.MustParseAddr(realTop), port), paths[1], "-c", servertest.Write(t, dir, "knot.conf", fmt.Sprintf(`server:
     rundir: "%[1]s"
     listen: %[3]s@%[2]d
     udp-workers: 1
@@ -166,7 +157,7 @@ zone:
   - domain: other
     file: other
 `, dir, port, realTop)))
-	run(t, netip.AddrPortFrom(netip.MustParseAddr(realChild), port), paths["named"], "-g", "-n", "1", "-c", write(t, dir, "named.conf", fmt.Sprintf(`options {
+	servertest.Start(t, netip.AddrPortFrom(netip.MustParseAddr(realChild), port), paths[2], "-g", "-n", "1", "-c", servertest.Write(t, dir, "named.conf", fmt.Sprintf(`options {
 	directory "%[1]s";
 	pid-file none;
 	session-keyfile none;
@@ -221,63 +212,4 @@ zone "edge.other" { type primary; file "edge"; };
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
-}
-
-func write(t *testing.T, dir, name, text string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// freePort gives a port that is free on one address of loopback, and so most
-// likely on all of them.
-func freePort(t *testing.T) uint16 {
-	t.Helper()
-	ln, err := net.Listen("tcp4", realEdge+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return netip.MustParseAddrPort(ln.Addr().String()).Port()
-}
-
-// run has a name server run until the test ends, and waits until it answers.
-func run(t *testing.T, at netip.AddrPort, binary string, args ...string) {
-	t.Helper()
-	var log bytes.Buffer
-	cmd := exec.Command(binary, args...)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		<-ended
-		if t.Failed() {
-			t.Logf("%s: %s", binary, log.String())
-		}
-	})
-	x, err := newQuery(question{name: ".", kind: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 200 {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		_, err := sockets{}.Exchange(ctx, endpoint(at, monitor.UDP), x.wire)
-		cancel()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatalf("%s does not run here", binary)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatalf("%s does not answer", binary)
 }
