@@ -206,6 +206,13 @@ var pathCases = []Case{
 		Limit: witnessed, Also: neverExpected(world.EvilAddr),
 	},
 	{
+		ID: "C56", Title: "the provider has an address for every name that nobody has, and a false one for a shop",
+		Cause: proved(both(front(func(h inject.Handler) inject.Handler { return inject.RewriteNX(addr(world.EvilAddr), 60, true, h) }), poisonProvider("www.shop.lab", world.EvilAddr, 300)),
+			asks(world.RouterAddr, "nosuchname.shop.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Must: []string{"nx.rewrite", "id.tls_mismatch"},
+	},
+	{
 		// Of three owners, in three networks: nothing else would have them meet.
 		ID: "C54", Title: "the provider leads three names of different owners, without TLS, to one address", Name: "api.iot.lab",
 		Config: watching(watch("api.iot.lab", "tls: off"), watch("meter.shop.lab", "tls: off"), watch("feed.cdn.lab", "tls: off")),

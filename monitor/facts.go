@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ type facts struct {
 	nat64    []netip.Prefix
 	crowds   map[netip.Addr][]string // unrelated names that lead to an address, as seen last
 	networks map[netip.Addr]Evidence
+	egress   map[string]netip.Addr // from where a resolver asks, by endpoint
 }
 
 // take adds one piece of evidence.
@@ -42,6 +44,13 @@ func (f *facts) take(e Evidence) {
 			f.crowds = map[netip.Addr][]string{}
 		}
 		f.crowds[e.Address] = e.Names
+	case EvidenceIdentity:
+		if a, err := netip.ParseAddr(e.Egress); err == nil {
+			if f.egress == nil {
+				f.egress = map[string]netip.Addr{}
+			}
+			f.egress[e.Resolver] = a
+		}
 	case EvidenceASN:
 		if f.networks == nil {
 			f.networks = map[netip.Addr]Evidence{}
@@ -153,6 +162,29 @@ func (f *facts) redirected() (e Evidence, ok bool) {
 		}
 	}
 	return Evidence{}, false
+}
+
+// rewritten reports whether a resolver of this host lately had addresses for names
+// that nobody ever registered.
+func (f *facts) rewritten() (e Evidence, ok bool) {
+	if n := len(f.nonsense); n > 0 && f.nonsense[n-1].Answered {
+		return f.nonsense[n-1], true
+	}
+	return Evidence{}, false
+}
+
+// owner says who announces an address, as a table of the user's has it; nothing
+// where it is not known.
+func (f *facts) owner(a netip.Addr) string {
+	e, ok := f.networks[a]
+	if !ok || e.ASN == 0 {
+		return ""
+	}
+	who := fmt.Sprintf(" (AS%d %s", e.ASN, e.Org)
+	if e.Shared {
+		who += ", where whoever pays has addresses"
+	}
+	return who + ")"
 }
 
 // times gives when the evidence was had.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/dnstaster/dnstaster/monitor"
@@ -89,6 +91,11 @@ func (m *matter) gives(data ...string) *matter {
 // dead adds a question to where no resolver is.
 func (m *matter) dead(answered bool) *matter {
 	return m.fact(monitor.Evidence{Kind: monitor.EvidenceDead, Address: netip.MustParseAddr("192.0.2.53"), Answered: answered})
+}
+
+// nonsense adds what this host's resolver says of names that nobody has.
+func (m *matter) nonsense(answered bool) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceNX, Resolver: monitor.From(voice("system", monitor.UDP), m.at).Endpoint(), Answered: answered})
 }
 
 // signer has history know that a resolver hands over signatures.
@@ -208,6 +215,11 @@ var factTests = []ruleTest{
 	{"path.dead_resolver_answers", "silence", learntMatter().sys(goodAddr).dead(false), nil},
 	{"path.dead_resolver_answers", "long ago", learntMatter().sys(goodAddr).dead(true).then(3 * time.Minute).sys(goodAddr), nil},
 
+	{"nx.rewrite", "names that nobody has lead somewhere", learntMatter().sys(goodAddr).nonsense(true), []string{"20 local invalid IP"}},
+	{"nx.rewrite", "they are denied", learntMatter().sys(goodAddr).nonsense(false), nil},
+	{"nx.rewrite", "they were denied since", learntMatter().sys(goodAddr).nonsense(true).then(time.Second).sys(goodAddr).nonsense(false), nil},
+	{"nx.rewrite", "long ago", learntMatter().sys(goodAddr).nonsense(true).then(3 * time.Minute).sys(goodAddr), nil},
+
 	{"path.encrypted_mitm", "twice, and another proves itself", learntMatter().fails("alpha").dot(goodAddr, "bravo").then(10 * time.Second).fails("alpha"), []string{"60 alpha invalid IP"}},
 	{"path.encrypted_mitm", "once", learntMatter().fails("alpha").dot(goodAddr, "bravo"), []string{"20 alpha invalid IP again"}},
 	{"path.encrypted_mitm", "every one of them: inspection, or a portal", learntMatter().fails("alpha").fails("bravo").then(10 * time.Second).fails("alpha").fails("bravo"), nil},
@@ -224,4 +236,40 @@ func (m *matter) state(s ...string) *matter {
 // crowd adds that n names that have nothing to do with each other lead to addr.
 func (m *matter) crowd(addr string, n int) *matter {
 	return m.fact(monitor.Evidence{Kind: monitor.EvidenceCrowd, Address: netip.MustParseAddr(addr), Names: []string{"a.example.", "b.example.", m.Question.Name}[3-n:]})
+}
+
+// A resolver of this host that says what is not good is asked from where it asks,
+// and what it makes of names that nobody has; the walk asks as one of its clients.
+func TestInquiries(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		asked := map[string]monitor.Proof{}
+		w.facts = func(p monitor.Proof) monitor.Evidence {
+			asked[p.Kind] = p
+			switch p.Kind {
+			case monitor.EvidenceIdentity:
+				return monitor.Evidence{Egress: "198.51.100.7"}
+			case monitor.EvidenceASN:
+				return monitor.Evidence{Address: p.Address, ASN: 64500, Org: "Liars", Shared: true}
+			}
+			return monitor.Evidence{Status: monitor.Indeterminate}
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(10 * time.Minute)
+			w.cert(evilAddr, monitor.OutcomeSelfSigned, evilKey, time.Hour)
+			w.lie(apiA, evilAddr, 60, "system/udp")
+			wait(3 * time.Minute)
+			a := w.only(t)
+			if text := a.Text; !strings.Contains(text, "AS64500 Liars, where whoever pays has addresses") {
+				t.Errorf("the alert does not say who announces the address: %s", text)
+			}
+		})
+		for _, kind := range []string{monitor.EvidenceIdentity, monitor.EvidenceNX} {
+			if p := asked[kind]; p.Via.Name != "system" {
+				t.Errorf("%s was asked of %q, want system", kind, p.Via.Name)
+			}
+		}
+		if p := asked[monitor.EvidenceWalk]; p.Address != netip.MustParseAddr("198.51.100.7") {
+			t.Errorf("the walk asks as a client of %s, want 198.51.100.7", p.Address)
+		}
+	})
 }

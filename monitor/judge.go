@@ -21,6 +21,7 @@ type Ruling struct {
 	Doubtful    bool         // this host's own is among them, and nobody has a good one from it
 	Moved       bool         // what witnesses and this host's path give has nothing to do with what they gave
 	Unsigned    bool         // it is proven that the zone has no signatures
+	Egress      netip.Addr   // from where one of those endpoints asks
 	Signed      bool         // a signature of the zone was seen to hold
 	Absent      bool         // this host's path denies the record, and no witness was heard
 }
@@ -83,6 +84,11 @@ func (v *view) doubt(r *Ruling) {
 		if s := v.stands(o); s == suspicious || s == denied || s == unwitnessed || s == grey && !v.Question.Type.Address() {
 			r.Doubted = append(r.Doubted, o.Endpoint())
 			r.Doubtful = r.Doubtful || o.Role == Local && s != unwitnessed
+		}
+	}
+	for _, endpoint := range r.Doubted {
+		if a, ok := v.facts.egress[endpoint]; ok && !r.Egress.IsValid() {
+			r.Egress = a
 		}
 	}
 	r.Moved, r.Unsigned, r.Signed = v.moved(), v.facts.unsigned(), v.facts.secure() != nil
@@ -220,7 +226,7 @@ func (v *view) decide(r *Ruling) {
 		r.Verdict, r.Cause = Unknown, CauseStale
 	case worst == good:
 		r.Verdict = Clean
-	case own != nil && own.Kind.paltry():
+	case own != nil && own.Kind.paltry() && own.Kind != NXRewritten:
 		r.Kind, r.Confidence, r.Attribution, r.Resolver, r.Score = own.Kind, own.Confidence, own.Attribution, own.Resolver, own.Score
 		r.Verdict, r.Cause = Unknown, CauseWithheld
 	case worst == unwitnessed:

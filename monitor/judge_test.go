@@ -142,6 +142,9 @@ var judgeTests = []struct {
 		m.sys(fresh).crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey).pair("alpha", fresh, goodAddr).pair("bravo", fresh, goodAddr)
 	}), "clean ; "},
 
+	{"names that nobody has lead somewhere, and this one is right", learntMatter().sys(goodAddr).dot(goodAddr, four...).nonsense(true), "clean ; "},
+	{"names that nobody has lead somewhere, and this one is false", learntMatter().wrong(witnesses(four...)).nonsense(true), "suspect ; resolver_cache probable resolver 85"},
+
 	// Everybody finds the name elsewhere.
 	{"moved, with other servers, without DS, with a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, newNS, nil), "suspect ; authority_hijack_suspected suspected authority 40"},
 	{"moved, with other servers, another DS, with a fresh certificate", moves().young(fresh, "sha256/new").delegated(oldNS, oldDS, newNS, newDS), "suspect ; authority_hijack_suspected suspected authority 40"},

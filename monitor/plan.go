@@ -185,10 +185,30 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	if suspect && q.step >= 2 && (q.step == 2 || q.step > last) && m.doubtsPath(r) {
 		ps = append(ps, Proof{Kind: EvidenceDead, Name: q.q.Name, Type: q.q.Type, Via: Resolver{Transport: UDP}})
 	}
+	if suspect && q.step == 2 {
+		ps = append(ps, m.inquiries(q, r)...)
+	}
 	if suspect && (q.step == 3 || q.step > last && (q.step-last)%10 == 0) {
-		ps = append(ps, m.walk(q))
+		ps = append(ps, m.walk(q, r))
 	}
 	return ps
+}
+
+// inquiries ask the first that says what is not good from where it asks, so that
+// the walk can ask as one of its clients would, and a resolver of this host for
+// names that nobody has.
+func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
+	for _, via := range append(m.own(q.q.Type), m.witnesses(q.subject)...) {
+		if via.Transport == System || !slices.Contains(r.Doubted, From(via, time.Time{}).Endpoint()) {
+			continue
+		}
+		ps := []Proof{{Kind: EvidenceIdentity, Name: q.q.Name, Type: q.q.Type, Via: via}}
+		if via.Role == Local {
+			ps = append(ps, Proof{Kind: EvidenceNX, Name: q.q.Name, Type: q.q.Type, Via: via})
+		}
+		return ps
+	}
+	return nil
 }
 
 // mayWalk reports whether the zone itself should be asked about what nobody else
@@ -198,9 +218,9 @@ func (m *Monitor) mayWalk(q *question, r Ruling) bool {
 	return r.Doubtful && !q.subject.watch.Inside && m.cfg.Now().Sub(q.walked) >= m.cfg.Timing.WitnessInterval
 }
 
-func (m *Monitor) walk(q *question) Proof {
+func (m *Monitor) walk(q *question, r Ruling) Proof {
 	q.walked = m.cfg.Now()
-	return Proof{Kind: EvidenceWalk, Name: q.q.Name, Type: q.q.Type}
+	return Proof{Kind: EvidenceWalk, Name: q.q.Name, Type: q.q.Type, Address: r.Egress}
 }
 
 // doubtsPath reports whether a resolver of this host said what is not good.
@@ -263,6 +283,11 @@ func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
 	}
 	if len(ps) > 0 {
 		add(r.Controls, Control, maxControls)
+	}
+	for _, p := range slices.Clone(ps) {
+		if p.Role == Suspect {
+			ps = append(ps, Proof{Kind: EvidenceASN, Name: p.Name, Address: p.Address, Role: Suspect})
+		}
 	}
 	return ps
 }

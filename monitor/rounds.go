@@ -284,7 +284,7 @@ func (m *Monitor) advance(q *question, r Ruling) {
 	}
 	// An address without TLS waits for witnesses; of other records the zone is asked.
 	if !(m.cleared(r) && q.q.Type.Address()) && !slices.ContainsFunc(r.Accusations, Accusation.presses) && m.mayWalk(q, r) {
-		m.work(q, job{proofs: []Proof{m.walk(q)}})
+		m.work(q, job{proofs: []Proof{m.walk(q, r)}})
 		return
 	}
 	if m.cleared(r) {

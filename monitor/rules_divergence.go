@@ -15,7 +15,7 @@ func addrUnknown(v *view) []Finding {
 		for _, a := range o.addrs {
 			if c, why := v.class(a); c == Strange || c == ProvenBad {
 				f := accused(o)
-				f.Address, f.Fact = a, fmt.Sprintf("%s at %s: %s", a, o.Label(), why)
+				f.Address, f.Fact = a, fmt.Sprintf("%s%s at %s: %s", a, v.facts.owner(a), o.Label(), why)
 				if v.known() {
 					f.Weight = weak
 				}

@@ -149,6 +149,25 @@ func deadResolver(v *view) []Finding {
 	return []Finding{f}
 }
 
+// nxRewrite (nx.rewrite): a resolver of this host has addresses for names that
+// nobody ever registered. Providers do that for advertisements, and so does who
+// wants to be asked for everything (Weaver et al., Redirecting DNS for Ads and
+// Profit, FOCI 2011).
+func nxRewrite(v *view) []Finding {
+	e, ok := v.facts.rewritten()
+	if !ok || v.at.Sub(e.At) > clashFor*v.Policy.Timing.Recheck {
+		return nil
+	}
+	for _, o := range v.choose(local) {
+		if o.Endpoint() == e.Resolver {
+			f := accused(o)
+			f.Weight, f.Fact = suspectAt, o.Label()+" has addresses for names that nobody registered: "+e.Detail
+			return []Finding{f}
+		}
+	}
+	return nil
+}
+
 // encryptedMITM (path.encrypted_mitm): an encrypted resolver shows a certificate
 // that is not its own, again and again, while another one proves itself: somebody
 // on the way to it poses as it.

@@ -31,6 +31,8 @@ func (k Kind) Phrase() string {
 		return "port 53 from here is answered by someone else, so far honestly"
 	case PathRelayed:
 		return "someone on the way relays TLS connections, and sees who talks to whom"
+	case NXRewritten:
+		return "a resolver makes up addresses for names that do not exist"
 	case Denial:
 		return "a resolver denies a name that exists"
 	case PolicyBlock:
@@ -73,6 +75,8 @@ func claim(a Alert) string {
 		return "port 53 from here is answered by someone else; nothing false was heard from it so far"
 	case PathRelayed:
 		return fmt.Sprintf("someone on the way leads connections through %s, which relays TLS: it cannot read it, and sees who talks to whom", join(a.Observed, "an address of its own"))
+	case NXRewritten:
+		return fmt.Sprintf("%s makes up addresses for names that do not exist; what it says of those that do is right so far", a.Resolver)
 	case Denial:
 		return fmt.Sprintf("%s says that %s does not exist, and others give it", a.Resolver, name)
 	case PolicyBlock:
@@ -98,6 +102,8 @@ func wouldChange(k Kind, observed []string, name string) string {
 		return fmt.Sprintf("a witness that gives %s too", at)
 	case PathRedirected:
 		return "silence where no resolver is"
+	case NXRewritten:
+		return "a denial for names that nobody has"
 	case Denial, PolicyBlock:
 		return fmt.Sprintf("an answer for %s, or filtering: true on that resolver", name)
 	}
@@ -218,6 +224,8 @@ func guidance(a Alert) []string {
 	case PathRedirected:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"If it is meant, leave it: what it says is compared with witnesses over TLS all the same.")
+	case NXRewritten:
+		g = append(g, fmt.Sprintf("Ask whoever runs %s to turn it off; a typing error leads to somebody's server until then. Or take another resolver.", orThe(a.Resolver, "the resolver")))
 	case Denial:
 		g = append(g, fmt.Sprintf("Ask whoever runs %s why it denies the name; a negative answer may stay in its cache for up to three hours.", orThe(a.Resolver, "the resolver")))
 	case PolicyBlock:
@@ -258,7 +266,7 @@ func references(k Kind) []string {
 		return []string{"CWE-350", "OWASP API7:2023"}
 	case TLSIntercepted:
 		return []string{"ATT&CK T1557", "CWE-295"}
-	case Denial, PolicyBlock:
+	case Denial, PolicyBlock, NXRewritten:
 		return []string{"CWE-345"}
 	case ResolverCache:
 		return []string{"ATT&CK T1557", "ATT&CK T1565.002", "CWE-350", "OWASP API10:2023"}

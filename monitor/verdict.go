@@ -89,6 +89,7 @@ const (
 	TLSIntercepted  Kind = "tls_mitm"
 	PathRedirected  Kind = "path_redirected"
 	PathRelayed     Kind = "path_relay"
+	NXRewritten     Kind = "nxdomain_rewrite"
 	Denial          Kind = "denial"
 	PolicyBlock     Kind = "policy_block"
 )
@@ -101,7 +102,7 @@ const ChangeNotice Kind = "change_notice"
 func (k Kind) pathWide() bool { return k == TLSIntercepted || k == PathRedirected || k == PathRelayed }
 
 // paltry reports whether the kind is written down and calls nobody.
-func (k Kind) paltry() bool { return k == Denial || k == PolicyBlock }
+func (k Kind) paltry() bool { return k == Denial || k == PolicyBlock || k == NXRewritten }
 
 // Attribution is where the lie is told.
 type Attribution string

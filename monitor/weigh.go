@@ -136,6 +136,8 @@ func (v *view) weigh(a *Accusation) {
 		if byPolicy {
 			a.Kind = PolicyBlock
 		}
+	case has("nx.rewrite", weak) && !slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Weight > 0 && f.Rule != "nx.rewrite" }):
+		a.Kind, a.Attribution, a.Harmless = NXRewritten, AtResolver, true
 	case redirected:
 		a.Kind, a.Attribution, a.Harmless = PathRedirected, AtPath, true
 	case special && !a.Content:

@@ -215,6 +215,9 @@ func (p *plan) proofs(ws []monitor.Watch, t monitor.Timing) {
 // confirming is when evidence is gathered that nobody needs in quiet times.
 const confirming = "only to confirm a suspicion"
 
+// doubting is when the zone itself is heard.
+const doubting = "to confirm a suspicion, or where nobody vouches for an answer: every 15m for a name at most"
+
 // probes are what is asked to confirm a suspicion, besides resolvers and
 // handshakes.
 func (p *plan) probes(c *config, leaving int) {
@@ -226,9 +229,9 @@ func (p *plan) probes(c *config, leaving int) {
 				When: fmt.Sprintf("%s: twice, at most %d times a minute for a name", confirming, probe.DefaultPerTarget)})
 		}
 		p.row(planRow{Direction: "out", Destination: "authoritative servers, from the root down", Port: 53, Transport: "udp+tcp", Party: "authority",
-			Purpose: "walk from the root", When: confirming})
+			Purpose: "walk from the root", When: doubting})
 		p.learns("the networks to dead addresses", "a name in question, %s", confirming)
-		p.learns("authoritative servers", "a name in question, %s, and this address", confirming)
+		p.learns("authoritative servers", "a name in question and this address, %s", doubting)
 	}
 	if c.system() || leaving > 0 {
 		var names []string
@@ -237,6 +240,7 @@ func (p *plan) probes(c *config, leaving int) {
 		}
 		p.learns("who serves "+strings.Join(names, ", "), "where a resolver in doubt asks from, and what it tells of this address; no watched name")
 		p.learns("the registries of "+strings.ReplaceAll(strings.Join(probe.DefaultZones(), ", "), ".", ""), "names made at random, %s; no watched name", confirming)
+		p.note("a resolver of this host is asked for ipv4only.arpa where an IPv6 address in its answer is in question")
 		if !c.DNSSEC.Off {
 			p.note("whoever is asked for a name is also asked for its signatures and for the keys of the zones above it, once a day and to confirm a suspicion")
 		}
