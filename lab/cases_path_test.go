@@ -207,7 +207,7 @@ var pathCases = []Case{
 	},
 	{
 		ID: "C56", Title: "the provider has an address for every name that nobody has, and a false one for a shop",
-		Cause: proved(both(front(func(h inject.Handler) inject.Handler { return inject.RewriteNX(addr(world.EvilAddr), 60, true, h) }), poisonProvider("www.shop.lab", world.EvilAddr, 300)),
+		Cause: proved(both(front(func(h inject.Handler) inject.Handler { return inject.RewriteNX(addr(world.EvilAddr), 60, false, h) }), poisonProvider("www.shop.lab", world.EvilAddr, 300)),
 			asks(world.RouterAddr, "nosuchname.shop.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
 		Must: []string{"nx.rewrite", "id.tls_mismatch"},

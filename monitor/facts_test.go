@@ -213,12 +213,12 @@ var factTests = []ruleTest{
 
 	{"path.dead_resolver_answers", "something answers", learntMatter().sys(goodAddr).dead(true), []string{"60 local invalid IP"}},
 	{"path.dead_resolver_answers", "silence", learntMatter().sys(goodAddr).dead(false), nil},
-	{"path.dead_resolver_answers", "long ago", learntMatter().sys(goodAddr).dead(true).then(3 * time.Minute).sys(goodAddr), nil},
+	{"path.dead_resolver_answers", "long ago", learntMatter().sys(goodAddr).dead(true).then(6 * time.Minute).sys(goodAddr), nil},
 
 	{"nx.rewrite", "names that nobody has lead somewhere", learntMatter().sys(goodAddr).nonsense(true), []string{"20 local invalid IP"}},
 	{"nx.rewrite", "they are denied", learntMatter().sys(goodAddr).nonsense(false), nil},
 	{"nx.rewrite", "they were denied since", learntMatter().sys(goodAddr).nonsense(true).then(time.Second).sys(goodAddr).nonsense(false), nil},
-	{"nx.rewrite", "long ago", learntMatter().sys(goodAddr).nonsense(true).then(3 * time.Minute).sys(goodAddr), nil},
+	{"nx.rewrite", "long ago", learntMatter().sys(goodAddr).nonsense(true).then(6 * time.Minute).sys(goodAddr), nil},
 
 	{"path.encrypted_mitm", "twice, and another proves itself", learntMatter().fails("alpha").dot(goodAddr, "bravo").then(10 * time.Second).fails("alpha"), []string{"60 alpha invalid IP"}},
 	{"path.encrypted_mitm", "once", learntMatter().fails("alpha").dot(goodAddr, "bravo"), []string{"20 alpha invalid IP again"}},

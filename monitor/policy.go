@@ -81,6 +81,7 @@ const (
 	splitPairs     = 3                   // pairs of plain and encrypted answers that must all split
 	uniformRounds  = 2                   // rounds in which the plain path must lie
 	clashFor       = 2                   // rechecks for which a contradiction on the wire counts
+	probedFor      = 5                   // rechecks for which a probe of the path counts
 	uniformGroups  = 2                   // operators whose plain answers it must bend
 	clearRounds    = 2                   // good rounds in a row before a bad verdict is taken back
 	resolveRounds  = 5                   // and before an alert is resolved

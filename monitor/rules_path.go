@@ -139,7 +139,7 @@ func plainPathUniform(v *view) []Finding {
 // for others to judge.
 func deadResolver(v *view) []Finding {
 	e, ok := v.facts.redirected()
-	if !ok || v.at.Sub(e.At) > clashFor*v.Policy.Timing.Recheck {
+	if !ok || v.at.Sub(e.At) > probedFor*v.Policy.Timing.Recheck {
 		return nil
 	}
 	f := Finding{Local: true, Group: "path", Weight: proof, Fact: "a question to " + e.Address.String() + ", where no DNS server is, got an answer"}
@@ -155,7 +155,7 @@ func deadResolver(v *view) []Finding {
 // Profit, FOCI 2011).
 func nxRewrite(v *view) []Finding {
 	e, ok := v.facts.rewritten()
-	if !ok || v.at.Sub(e.At) > clashFor*v.Policy.Timing.Recheck {
+	if !ok || v.at.Sub(e.At) > probedFor*v.Policy.Timing.Recheck {
 		return nil
 	}
 	for _, o := range v.choose(local) {
