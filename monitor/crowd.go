@@ -12,7 +12,7 @@ import (
 type crowd struct {
 	lead     map[string]lead // by name
 	trusted  time.Time       // when a right certificate was last shown by anybody
-	portalAt time.Time       // since when everything looks like a captive portal; zero for not
+	portalAt time.Time       // since when it looks like a captive portal here; zero for not
 }
 
 // lead is the latest answer of this host's path for a name.
@@ -62,7 +62,11 @@ func (m *Monitor) strangers(a netip.Addr, now time.Time) []string {
 	var names []string
 	for name, l := range m.crowd.lead {
 		s := m.subjects[name]
-		if s == nil || !slices.Contains(l.addrs, a) || now.Sub(l.at) > staleIntervals*m.interval(s)+askTimeout {
+		if s == nil {
+			delete(m.crowd.lead, name) // no longer watched
+			continue
+		}
+		if !slices.Contains(l.addrs, a) || now.Sub(l.at) > staleIntervals*m.interval(s)+askTimeout {
 			continue
 		}
 		if s.base != nil && s.base.knows(a) {
@@ -91,26 +95,27 @@ const StateCaptive = "captive"
 
 // captive reports whether the network looks like one with a captive portal: names
 // that have nothing to do with each other lead to one address, nobody is heard
-// over TLS, and nothing at all shows a right certificate. Who only poses as a
-// portal has to cut the host off to hold that up.
+// over TLS, and nothing has shown a right certificate since it began. Who only
+// poses as a portal has to cut the host off to hold that up.
 func (m *Monitor) captive(now time.Time) bool {
-	since := m.crowd.portalAt
-	m.crowd.portalAt = time.Time{}
+	if !m.portalLike(now) {
+		m.crowd.portalAt = time.Time{}
+		return false
+	}
+	if m.crowd.portalAt.IsZero() {
+		m.crowd.portalAt = now
+	}
+	return !m.crowd.trusted.After(m.crowd.portalAt)
+}
+
+func (m *Monitor) portalLike(now time.Time) bool {
 	if !m.silentRole(func(p *peer) bool { return p.Role == Reference && p.Transport != UDP && p.Transport != TCP }) {
 		return false
 	}
 	for _, l := range m.crowd.lead {
-		if len(l.addrs) != 1 || len(m.strangers(l.addrs[0], now)) < crowded {
-			continue
+		if len(l.addrs) == 1 && len(m.strangers(l.addrs[0], now)) >= crowded {
+			return true
 		}
-		if since.IsZero() {
-			since = now
-		}
-		if m.crowd.trusted.After(since) {
-			return false
-		}
-		m.crowd.portalAt = since
-		return true
 	}
 	return false
 }

@@ -121,8 +121,8 @@ func (f *facts) signs(a netip.Addr) bool {
 	return false
 }
 
-// bogus gives the times at which the endpoint handed over what breaks the zone's
-// signatures, from a moment on; stripped ones apart.
+// bogus gives the evidence that the endpoint handed over what breaks the zone's
+// signatures, or with stripped, what lacks them.
 func (f *facts) bogus(endpoint string, stripped bool) (es []Evidence) {
 	for _, e := range f.signed[endpoint] {
 		if e.Status == Bogus && e.Stripped == stripped {
@@ -187,7 +187,7 @@ func (f *facts) owner(a netip.Addr) string {
 	return who + ")"
 }
 
-// times gives when the evidence was had.
+// agesOf gives when the evidence was had.
 func agesOf(es []Evidence) []time.Time {
 	var at []time.Time
 	for _, e := range es {

@@ -211,11 +211,14 @@ func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
 	return nil
 }
 
+// walkEvery is how many witness rounds lie between two walks for what nobody can
+// vouch for: a walk is hundreds of questions to servers of others.
+const walkEvery = 4
+
 // mayWalk reports whether the zone itself should be asked about what nobody else
-// can vouch for: as often as witnesses are asked, and of no name that must not
-// leave.
+// can vouch for; never of a name that must not leave.
 func (m *Monitor) mayWalk(q *question, r Ruling) bool {
-	return r.Doubtful && !q.subject.watch.Inside && m.cfg.Now().Sub(q.walked) >= m.cfg.Timing.WitnessInterval
+	return r.Doubtful && !q.subject.watch.Inside && m.cfg.Now().Sub(q.walked) >= walkEvery*m.cfg.Timing.WitnessInterval
 }
 
 func (m *Monitor) walk(q *question, r Ruling) Proof {

@@ -216,7 +216,7 @@ func (p *plan) proofs(ws []monitor.Watch, t monitor.Timing) {
 const confirming = "only to confirm a suspicion"
 
 // doubting is when the zone itself is heard.
-const doubting = "to confirm a suspicion, or where nobody vouches for an answer: every 15m for a name at most"
+const doubting = "to confirm a suspicion, or where nobody vouches for an answer: once an hour for a name at most"
 
 // probes are what is asked to confirm a suspicion, besides resolvers and
 // handshakes.
