@@ -113,6 +113,11 @@ func others(names ...string) func(r *Run) error {
 	}
 }
 
+// noticedWithin waits for noticed.
+func noticedWithin(d time.Duration) func(r *Run) error {
+	return func(r *Run) error { return within(d, func() error { return noticed(r) }) }
+}
+
 // noticed checks that the daemon's log of events speaks of a change.
 func noticed(r *Run) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

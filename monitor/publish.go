@@ -356,17 +356,32 @@ func (m *Monitor) queueProofs(q *question, r Ruling) {
 	m.queueValidations(q, r)
 }
 
-// queueValidations has everybody asked for signatures once in a while: what a
-// resolver handed over before tells whether it strips them, and where the zone is
-// delegated to is known before it changes.
+// zoneEvery is how many witness rounds lie between two looks at where a zone is
+// delegated to, where nothing else waits to be proven: that it was stolen should
+// not wait for tomorrow.
+const zoneEvery = 4
+
+// queueValidations has everybody asked for signatures once in a while, and one
+// witness more often: what a resolver handed over before tells whether it strips
+// them, and where the zone is delegated to is known before it changes.
 func (m *Monitor) queueValidations(q *question, r Ruling) {
 	if q.subject.watch.Inside || r.Verdict != Clean || q != q.subject.questions[0] {
 		return
 	}
+	looked := false // at the zone, or about to
 	for _, via := range append(m.own(q.q.Type), m.witnesses(q.subject)...) {
+		if via.Transport == System || via.Role == Reference && !via.Encrypted() {
+			continue
+		}
+		every := m.cfg.Timing.ProofInterval
+		if via.Role == Reference && !looked {
+			looked = true
+			if len(m.proofs.waiting) == 0 {
+				every = min(every, zoneEvery*m.cfg.Timing.WitnessInterval)
+			}
+		}
 		p := passing{q: q, via: via}
-		if at, ok := q.checked[From(via, time.Time{}).Endpoint()]; ok && r.At.Sub(at) < m.cfg.Timing.ProofInterval ||
-			via.Transport == System || via.Role == Reference && !via.Encrypted() || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
+		if at, ok := q.checked[From(via, time.Time{}).Endpoint()]; ok && r.At.Sub(at) < every || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
 			continue
 		}
 		m.proofs.waiting = append(m.proofs.waiting, p)

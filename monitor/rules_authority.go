@@ -243,30 +243,48 @@ func (v *view) keyBefore(spki string) bool {
 	return k != nil && (v.Opened.IsZero() || k.First.Before(v.Opened))
 }
 
-// nsChanged (deleg.ns_changed): the zone has other name servers than it had.
+// nsChanged (deleg.ns_changed): the zone has other name servers than it had. While
+// the name stays where it was, that is worth a notice, and no more.
 func nsChanged(v *view) []Finding {
 	now, was := v.delegated()
-	if was == nil || len(was.Nameservers) == 0 || len(now.Nameservers) == 0 || now.Zone != was.Zone || slices.Equal(now.Nameservers, was.Nameservers) || !v.moved() {
+	if was == nil || len(was.Nameservers) == 0 || len(now.Nameservers) == 0 || now.Zone != was.Zone || v.servedBefore(now) {
 		return nil
 	}
 	weight, what := medium, "some of"
 	if !intersect(now.Nameservers, was.Nameservers) {
 		weight, what = strong, "all of"
 	}
+	if !v.moved() {
+		weight = 0
+	}
 	return v.changed(weight, fmt.Sprintf("%s the name servers of %s are new: %s, where they were %s", what, now.Zone,
 		join(now.Nameservers, ""), join(was.Nameservers, "")))
 }
 
+// servedBefore reports whether the zone had these name servers before the signs of
+// a change are taken together: servers of one zone may name different ones.
+func (v *view) servedBefore(now Evidence) bool {
+	first := v.Base.Zones[0].First
+	return slices.ContainsFunc(v.Base.Zones, func(z Delegation) bool {
+		return z.Zone == now.Zone && slices.Equal(z.Nameservers, now.Nameservers) && (z.First.Equal(first) || v.at.Sub(z.First) >= freshFor)
+	})
+}
+
 // dsChanged (deleg.ds): the zone above no longer vouches for the key of this one.
+// While the name stays where it was, that is worth a notice, and no more.
 func dsChanged(v *view) []Finding {
 	now, was := v.delegated()
-	if was == nil || len(was.DS) == 0 || now.Zone != was.Zone || now.Status == Indeterminate || !v.moved() || intersect(now.DS, was.DS) {
+	if was == nil || len(was.DS) == 0 || now.Zone != was.Zone || now.Status == Indeterminate || intersect(now.DS, was.DS) {
 		return nil
 	}
-	if len(now.DS) == 0 {
-		return v.changed(strong, fmt.Sprintf("%s was signed, and its DS record is gone", now.Zone))
+	gone, replaced := strong, medium
+	if !v.moved() {
+		gone, replaced = 0, 0
 	}
-	return v.changed(medium, fmt.Sprintf("the DS records of %s are all new: no key was handed on", now.Zone))
+	if len(now.DS) == 0 {
+		return v.changed(gone, fmt.Sprintf("%s was signed, and its DS record is gone", now.Zone))
+	}
+	return v.changed(replaced, fmt.Sprintf("the DS records of %s are all new: no key was handed on", now.Zone))
 }
 
 // certFresh (cert.fresh_unexpected): the name moved, and proves itself with a

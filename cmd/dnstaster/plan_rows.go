@@ -242,7 +242,7 @@ func (p *plan) probes(c *config, leaving int) {
 		p.learns("the registries of "+strings.ReplaceAll(strings.Join(probe.DefaultZones(), ", "), ".", ""), "names made at random, %s; no watched name", confirming)
 		p.note("a resolver of this host is asked for ipv4only.arpa where an IPv6 address in its answer is in question")
 		if !c.DNSSEC.Off {
-			p.note("whoever is asked for a name is also asked for its signatures and for the keys of the zones above it, once a day and to confirm a suspicion")
+			p.note("whoever is asked for a name is also asked for its signatures and for the keys of the zones above it, once a day, one witness once an hour, and to confirm a suspicion")
 		}
 	}
 }

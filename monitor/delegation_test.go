@@ -1,0 +1,57 @@
+package monitor_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dnstaster/dnstaster/monitor"
+)
+
+// That a zone is delegated elsewhere is told within an hour or so, while the name
+// itself has not moved yet: a notice, once, which calls nobody. One witness is
+// asked for that, and no more often.
+func TestDelegationChangeIsNoticed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		servers, ds := oldNS, oldDS
+		looks := map[string]int{}
+		w.facts = func(p monitor.Proof) monitor.Evidence {
+			if p.Kind != monitor.EvidenceDNSSEC {
+				return monitor.Evidence{Kind: p.Kind, Status: monitor.Indeterminate}
+			}
+			looks[p.Via.Name]++
+			return monitor.Evidence{Status: monitor.Insecure, Zone: "partner.example.", Nameservers: servers, DS: ds}
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(72 * time.Hour)
+			if n := looks["alpha"]; n < 48 || n > 80 || looks["bravo"] > 4 {
+				t.Errorf("looks at the zone in three days: %v, want one witness asked once an hour and the others once a day", looks)
+			}
+			if es := w.told(monitor.Noticed); len(es) > 0 {
+				t.Errorf("%d notices before the change", len(es))
+			}
+			w.mu.Lock()
+			servers = newNS
+			w.mu.Unlock()
+			wait(80 * time.Minute)
+			w.mu.Lock()
+			ds = nil
+			w.mu.Unlock()
+			wait(80 * time.Minute)
+			var rules []string
+			for _, e := range w.told(monitor.Noticed) {
+				n := decode[monitor.Notice](e.Data)
+				for _, r := range n.Reasons {
+					rules = append(rules, string(n.Kind)+" "+r.Rule)
+				}
+			}
+			want := []string{"change_notice deleg.ns_changed", "change_notice deleg.ns_changed", "change_notice deleg.ds"}
+			if d := cmp.Diff(want, rules); d != "" {
+				t.Errorf("notices (-want +got):\n%s", d)
+			}
+			wantVerdict(t, m, monitor.Clean)
+			wantAlerts(t, w)
+		})
+	})
+}
