@@ -33,6 +33,7 @@ type Identity struct {
 	SPKI      string    `json:"spki,omitempty"`     // the key it proved with
 	Authority time.Time `json:"authority,omitzero"` // when the zone's own servers last gave it
 	Bad       time.Time `json:"bad,omitzero"`       // when it was last proven to be somebody else's
+	ASN       uint32    `json:"asn,omitempty"`      // who announced it last; 0 for unknown, or where whoever pays has addresses
 }
 
 // Envelope is a TTL that the zone showed, and from when until when.

@@ -187,6 +187,44 @@ func (f *facts) owner(a netip.Addr) string {
 	return who + ")"
 }
 
+// asn gives who announces an address; 0 where it is not known, and where so many
+// have addresses that it tells nothing (detection §1.3, class N).
+func (v *view) asn(a netip.Addr) uint32 {
+	if e, ok := v.facts.networks[a]; ok {
+		if e.Shared {
+			return 0
+		}
+		return e.ASN
+	}
+	if b := v.answered(); b != nil && b.Addresses[a] != nil {
+		return b.Addresses[a].ASN
+	}
+	return 0
+}
+
+// foreign compares who announces a with who announces the addresses that are
+// known to be good: is it none of them? It is known only where it is known of all.
+func (v *view) foreign(a netip.Addr) (foreign, known bool) {
+	e, ok := v.facts.networks[a]
+	b := v.answered()
+	if !ok || e.ASN == 0 || b == nil {
+		return false, false
+	}
+	for good := range b.Addresses {
+		if good == a || !v.knownBefore(good) {
+			continue
+		}
+		switch v.asn(good) {
+		case 0:
+			return false, false
+		case e.ASN:
+			return false, true
+		}
+		known = true
+	}
+	return known, known
+}
+
 // agesOf gives when the evidence was had.
 func agesOf(es []Evidence) []time.Time {
 	var at []time.Time

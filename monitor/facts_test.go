@@ -104,6 +104,15 @@ func (m *matter) signer(name string, tr monitor.Transport) *matter {
 	return m
 }
 
+// announced has history know who announces the addresses of the name, and a
+// table say who announces another.
+func (m *matter) announced(known uint32, addr string, asn uint32, shared bool) *matter {
+	for _, id := range m.Base.Types[monitor.TypeA].Addresses {
+		id.ASN = known
+	}
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceASN, Address: netip.MustParseAddr(addr), ASN: asn, Org: "EXAMPLE", Shared: shared})
+}
+
 // delegated has history know where the zone was delegated to, and adds where it
 // is now, as a witness says.
 func (m *matter) delegated(wasNS, wasDS, ns, ds []string) *matter {
@@ -202,6 +211,12 @@ var factTests = []ruleTest{
 	{"name.moved", "another network, and the known key", moves().shows(fresh, monitor.OutcomeOK, goodKey), nil},
 	{"name.moved", "the same network, another key", learntMatter().sys(kinAddr).dot(kinAddr, four...).shows(kinAddr, monitor.OutcomeOK, "sha256/new"), nil},
 	{"name.moved", "it did not prove itself", moves(), nil},
+	{"name.moved", "the same AS, another key", moves().shows(fresh, monitor.OutcomeOK, "sha256/new").announced(64500, fresh, 64500, false), nil},
+	{"name.moved", "another AS, another key", moves().shows(fresh, monitor.OutcomeOK, "sha256/new").announced(64500, fresh, 64501, false), []string{"0 local 192.0.99.1"}},
+	{"div.addr_unknown", "in an AS that the name was never in", learntMatter().sys(evilAddr).announced(64500, evilAddr, 64501, false), []string{"15 local 192.0.66.66"}},
+	{"div.addr_unknown", "in the AS of the name", learntMatter().sys(evilAddr).announced(64500, evilAddr, 64500, false), []string{"0 local 192.0.66.66"}},
+	{"div.addr_unknown", "in the AS of the name, in which whoever pays has addresses", learntMatter().sys(evilAddr).announced(0, evilAddr, 64500, true), []string{"5 local 192.0.66.66"}},
+	{"div.addr_unknown", "in an AS, and that of the name is not known", learntMatter().sys(evilAddr).announced(0, evilAddr, 64501, false), []string{"5 local 192.0.66.66"}},
 	{"deleg.ds", "gone", moves().delegated(oldNS, oldDS, newNS, nil), []string{"30 local 192.0.99.1"}},
 	{"deleg.ds", "replaced", moves().delegated(oldNS, oldDS, newNS, newDS), []string{"15 local 192.0.99.1"}},
 	{"deleg.ds", "gone, but the addresses stay", learntMatter().sys(goodAddr).dot(goodAddr, four...).delegated(oldNS, oldDS, newNS, nil), []string{"0 local 192.0.80.10"}},
@@ -237,6 +252,30 @@ func (m *matter) state(s ...string) *matter {
 // crowd adds that n names that have nothing to do with each other lead to addr.
 func (m *matter) crowd(addr string, n int) *matter {
 	return m.fact(monitor.Evidence{Kind: monitor.EvidenceCrowd, Address: netip.MustParseAddr(addr), Names: []string{"a.example.", "b.example.", m.Question.Name}[3-n:]})
+}
+
+// Who announces the addresses of a name is learnt with their certificates, so that
+// an address of somebody else is seen to be one.
+func TestNetworksAreLearnt(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		w.facts = func(p monitor.Proof) monitor.Evidence {
+			e := monitor.Evidence{Status: monitor.Indeterminate, Address: p.Address, ASN: 64496}
+			if p.Address == netip.MustParseAddr(evilAddr) {
+				e.ASN = 64500
+			}
+			return e
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(2 * time.Hour)
+			w.lie(apiA, evilAddr, 60, "system/udp")
+			wait(3 * time.Minute)
+			rs := w.only(t).Reasons
+			i := slices.IndexFunc(rs, func(r monitor.Reason) bool { return r.Rule == "div.addr_unknown" })
+			if i < 0 || rs[i].Weight != 15 || !strings.Contains(rs[i].Fact, "in none of the networks that the name was known in") {
+				t.Errorf("%v, want div.addr_unknown 15, in none of the networks that the name was known in", rs)
+			}
+		})
+	})
 }
 
 // A resolver of this host that says what is not good is asked from where it asks,

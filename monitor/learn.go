@@ -74,6 +74,9 @@ func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
 		if e.Kind == EvidenceTLS && v.learnProof(b, a, e) || e.Kind == EvidenceDNSSEC && v.learnSigned(b, a, e) {
 			changed = true
 		}
+		if e.Kind == EvidenceASN && v.learnNetwork(a, e) {
+			changed = true
+		}
 		if calm && e.Kind == EvidenceWalk && e.PathProven && v.learnWalk(a, e) {
 			changed = true
 		}
@@ -192,6 +195,17 @@ func (v *view) learnWord(a *Answered, s Sample) (changed bool) {
 			a.Canon[key].add(s.At)
 		}
 	}
+	return changed
+}
+
+// learnNetwork takes in who announces an address that is good.
+func (v *view) learnNetwork(a *Answered, e Evidence) (changed bool) {
+	id := a.Addresses[e.Address]
+	if c, _ := v.class(e.Address); id == nil || !c.Good() {
+		return false
+	}
+	asn := v.asn(e.Address)
+	changed, id.ASN = id.ASN != asn, asn
 	return changed
 }
 

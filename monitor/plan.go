@@ -288,11 +288,14 @@ func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
 		add(r.Controls, Control, maxControls)
 	}
 	for _, p := range slices.Clone(ps) {
-		if p.Role == Suspect {
-			ps = append(ps, Proof{Kind: EvidenceASN, Name: p.Name, Address: p.Address, Role: Suspect})
-		}
+		ps = append(ps, announced(p))
 	}
 	return ps
+}
+
+// announced asks a table who announces the address of a handshake: that costs nothing.
+func announced(p Proof) Proof {
+	return Proof{Kind: EvidenceASN, Name: p.Name, Address: p.Address, Role: p.Role}
 }
 
 func (m *Monitor) proof(q *question, a netip.Addr, role string) Proof {

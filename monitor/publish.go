@@ -400,5 +400,6 @@ func (m *Monitor) proveInPassing(now time.Time) {
 		return
 	}
 	p.q.tried[p.addr] = now
-	m.start(job{question: p.q, step: -1, proofs: []Proof{m.proof(p.q, p.addr, Suspect)}})
+	shake := m.proof(p.q, p.addr, Suspect)
+	m.start(job{question: p.q, step: -1, proofs: []Proof{shake, announced(shake)}})
 }

@@ -227,6 +227,9 @@ func changeMoved(v *view) []Finding {
 					return nil
 				}
 			}
+			if foreign, ok := v.foreign(a); ok && !foreign {
+				return nil
+			}
 			ps := v.proofs[a]
 			if len(ps) == 0 || ps[len(ps)-1].Outcome != OutcomeOK || v.keyBefore(ps[len(ps)-1].SPKI) {
 				continue

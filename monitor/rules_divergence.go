@@ -8,7 +8,8 @@ import (
 )
 
 // addrUnknown (div.addr_unknown): an answer holds an address that is not known
-// for the name. It opens a case and proves nothing: every CDN does it.
+// for the name. It opens a case and proves nothing: every CDN does it. Where a table
+// says who announces addresses, somebody new weighs more, and the same one nothing.
 func addrUnknown(v *view) []Finding {
 	var fs []Finding
 	for _, o := range v.subjects() {
@@ -18,6 +19,12 @@ func addrUnknown(v *view) []Finding {
 				f.Address, f.Fact = a, fmt.Sprintf("%s%s at %s: %s", a, v.facts.owner(a), o.Label(), why)
 				if v.known() {
 					f.Weight = weak
+				}
+				switch foreign, ok := v.foreign(a); {
+				case foreign:
+					f.Weight, f.Fact = medium, f.Fact+", and in none of the networks that the name was known in"
+				case ok:
+					f.Weight = 0
 				}
 				fs = append(fs, f)
 			}

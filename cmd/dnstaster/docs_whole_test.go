@@ -54,7 +54,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
-			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Authority: at, Bad: at}},
+			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Authority: at, Bad: at, ASN: 64500}},
 			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span, Denied: at,
 		}},
 	}
