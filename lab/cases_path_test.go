@@ -26,7 +26,7 @@ var pathCases = []Case{
 		ID: "A09", Title: "the router sends UDP to port 53 to a resolver that lies", Core: true, Name: "www.bank.lab",
 		Cause: divert(udp53, "www.bank.lab"), Verdict: monitor.Poisoned,
 		Want: []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath}},
-		Must: []string{"div.plain_path_uniform", "id.tls_mismatch", "path.dead_resolver_answers"},
+		Must: []string{"div.plain_path_uniform", "id.tls_mismatch", "path.dead_resolver_answers", "path.identity"},
 	},
 	{
 		ID: "A10", Title: "the router sends UDP and TCP to port 53 to a resolver that lies", Name: "www.bank.lab",
@@ -49,6 +49,14 @@ var pathCases = []Case{
 		ID: "A12", Title: "the router sends UDP to port 53 to a resolver that is honest", Core: true,
 		Cause:  proved(divert(udp53), asks("192.0.2.53", "mail.bank.lab", "198.18.60.13")),
 		Listed: []Want{{Kind: "path_redirected", Severity: "medium", Name: "*"}}, Then: lieToo,
+	},
+	{
+		// Nothing answers where no resolver is: who the resolvers are is all that shows it.
+		// He is honest; the false answer is the provider's, and is told as such.
+		ID: "A12b", Title: "the router sends what goes in plain to public resolvers alone to an honest one, and the provider's cache is poisoned", Name: "api.iot.lab",
+		Cause: both(divert("ip daddr 198.18.11.0-198.18.14.255 "+udp53), poisonProvider("api.iot.lab", world.EvilAddr, 300)), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
+		Must: []string{"div.minority_group", "walk.contradiction", "path.identity"}, MustNot: []string{"path.dead_resolver_answers"},
 	},
 	{
 		// An alert about the network is about no name.

@@ -34,6 +34,7 @@ var mutations = map[string]string{
 	"dnssec.bogus_here":          "A25",
 	"dnssec.stripped":            "A24b",
 	"path.dead_resolver_answers": "A11",
+	"path.identity":              "A12b",
 	"nx.rewrite":                 "C56",
 	"path.encrypted_mitm":        "A13",
 	"auth.ns_split":              "A34",

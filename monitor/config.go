@@ -86,6 +86,7 @@ const (
 	maxSuspects  = 8 // addresses asked for their certificate in one step
 	maxControls  = 3 // and of controls beside them
 	maxPairs     = 3 // operators asked in plain and over TLS in one step
+	maxInquiries = 8 // resolvers asked who they are in one step
 	maxSamples   = 64
 	defaultAsks  = 64
 	sampleQueue  = 1024 // samples that wait for the judge; the prober waits beyond it

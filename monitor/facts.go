@@ -16,7 +16,7 @@ type facts struct {
 	nat64    []netip.Prefix
 	crowds   map[netip.Addr][]string // unrelated names that lead to an address, as seen last
 	networks map[netip.Addr]Evidence
-	egress   map[string]netip.Addr // from where a resolver asks, by endpoint
+	selves   map[string]Evidence // what a resolver says that it is, as it said last, by endpoint
 }
 
 // take adds one piece of evidence.
@@ -45,11 +45,11 @@ func (f *facts) take(e Evidence) {
 		}
 		f.crowds[e.Address] = e.Names
 	case EvidenceIdentity:
-		if a, err := netip.ParseAddr(e.Egress); err == nil {
-			if f.egress == nil {
-				f.egress = map[string]netip.Addr{}
-			}
-			f.egress[e.Resolver] = a
+		if f.selves == nil {
+			f.selves = map[string]Evidence{}
+		}
+		if e.Outcome == "" && !e.At.Before(f.selves[e.Resolver].At) {
+			f.selves[e.Resolver] = e
 		}
 	case EvidenceASN:
 		if f.networks == nil {

@@ -1,12 +1,14 @@
 package monitor_test
 
 import (
-	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/dnstaster/dnstaster/monitor"
 )
@@ -41,7 +43,9 @@ func addrs(ss ...string) []netip.Addr {
 
 func (m *matter) fact(e monitor.Evidence) *matter {
 	s := m.last()
-	e.At = cmp.Or(e.At, m.at)
+	if e.At.IsZero() {
+		e.At = m.at
+	}
 	s.Evidence = append(s.Evidence, e)
 	return m
 }
@@ -91,6 +95,31 @@ func (m *matter) gives(data ...string) *matter {
 // dead adds a question to where no resolver is.
 func (m *matter) dead(answered bool) *matter {
 	return m.fact(monitor.Evidence{Kind: monitor.EvidenceDead, Address: netip.MustParseAddr("192.0.2.53"), Answered: answered})
+}
+
+// selfed adds what a resolver says that it is: its name, and where it asks from.
+func (m *matter) selfed(name string, tr monitor.Transport, nsid, egress string) *matter {
+	e := monitor.Evidence{Kind: monitor.EvidenceIdentity, Resolver: monitor.From(voice(name, tr), m.at).Endpoint(), NSID: nsid, Egress: egress}
+	if egress != "" {
+		e.Addresses = addrs(egress)
+	}
+	return m.fact(e)
+}
+
+// twins adds an operator's answers in plain and over TLS, which are the same, and
+// what it says that it is: "name egress" of each, with a dash for nothing.
+func (m *matter) twins(name, plain, enc string) *matter {
+	m.pair(name, goodAddr, goodAddr)
+	for tr, self := range map[monitor.Transport]string{monitor.UDP: plain, monitor.DoT: enc} {
+		nsid, egress, _ := strings.Cut(strings.ReplaceAll(self, "-", ""), " ")
+		m.selfed(name, tr, nsid, egress)
+	}
+	return m
+}
+
+// owned adds who announces an address.
+func (m *matter) owned(a string, asn uint32, shared bool) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceASN, Address: netip.MustParseAddr(a), ASN: asn, Shared: shared})
 }
 
 // nonsense adds what this host's resolver says of names that nobody has.
@@ -236,6 +265,24 @@ var factTests = []ruleTest{
 	{"nx.rewrite", "they were denied since", learntMatter().sys(goodAddr).nonsense(true).then(time.Second).sys(goodAddr).nonsense(false), nil},
 	{"nx.rewrite", "long ago", learntMatter().sys(goodAddr).nonsense(true).then(6 * time.Minute).sys(goodAddr), nil},
 
+	{"path.identity", "two operators with one name in plain", learntMatter().sys(evilAddr).twins("alpha", "pub2 -", "a1 -").twins("bravo", "pub2 -", "b1 -"), []string{"30 local invalid IP"}},
+	{"path.identity", "two operators that ask from one network in plain", learntMatter().sys(evilAddr).twins("alpha", "- 198.51.100.7", "- 192.0.96.1").twins("bravo", "- 198.51.100.9", "- 192.0.97.1"), []string{"30 local invalid IP"}},
+	{"path.identity", "or from one autonomous system", learntMatter().sys(evilAddr).twins("alpha", "- 198.51.100.7", "- 192.0.96.1").twins("bravo", "- 203.0.113.9", "- 192.0.97.1").
+		owned("198.51.100.7", 64500, false).owned("203.0.113.9", 64500, false), []string{"30 local invalid IP"}},
+	{"path.identity", "from one in which whoever pays has addresses", learntMatter().sys(evilAddr).twins("alpha", "- 198.51.100.7", "- 192.0.96.1").twins("bravo", "- 203.0.113.9", "- 192.0.97.1").
+		owned("198.51.100.7", 64500, true).owned("203.0.113.9", 64500, true), nil},
+	{"path.identity", "two operators without a name in plain", learntMatter().sys(evilAddr).twins("alpha", "- -", "a1 -").twins("bravo", "- -", "b1 -"), []string{"5 local invalid IP"}},
+	{"path.identity", "without a name in plain, and each asks from where it does over TLS", learntMatter().sys(evilAddr).twins("alpha", "- 192.0.96.2", "a1 192.0.96.1").twins("bravo", "- 192.0.97.2", "b1 192.0.97.1"), nil},
+	{"path.identity", "one of three is itself", learntMatter().sys(evilAddr).twins("alpha", "pub2 -", "a1 -").twins("bravo", "pub2 -", "pub2 -").twins("charlie", "pub2 -", "c1 -"), []string{"30 local invalid IP"}},
+	{"path.identity", "one operator alone", learntMatter().sys(evilAddr).twins("alpha", "pub2 198.51.100.7", "a1 192.0.96.1").twins("bravo", "b1 192.0.97.2", "b1 192.0.97.1"), nil},
+	{"path.identity", "other nodes of the same services", learntMatter().sys(evilAddr).twins("alpha", "fra 192.0.98.1", "ams 192.0.96.1").twins("bravo", "b2 192.0.99.1", "b1 192.0.97.1"), nil},
+	{"path.identity", "operators that share a machine over TLS as well", learntMatter().sys(evilAddr).twins("alpha", "x 198.51.100.7", "x 198.51.100.8").twins("bravo", "x 198.51.100.7", "x 198.51.100.8"), nil},
+	{"path.identity", "operators that moved to one cloud, over TLS as well", learntMatter().sys(evilAddr).twins("alpha", "- 198.51.100.7", "- 203.0.113.1").twins("bravo", "- 198.51.100.9", "- 203.0.113.2").
+		owned("198.51.100.7", 64500, true).owned("198.51.100.9", 64500, true).owned("203.0.113.1", 64500, true).owned("203.0.113.2", 64500, true), nil},
+	{"path.identity", "nothing is known of the twins", learntMatter().sys(evilAddr).pair("alpha", goodAddr, goodAddr).pair("bravo", goodAddr, goodAddr).
+		selfed("alpha", monitor.UDP, "pub2", "198.51.100.7").selfed("bravo", monitor.UDP, "pub2", "198.51.100.7"), nil},
+	{"path.identity", "long ago", learntMatter().sys(evilAddr).twins("alpha", "pub2 -", "a1 -").twins("bravo", "pub2 -", "b1 -").then(301 * time.Second).sys(evilAddr), nil},
+
 	{"path.encrypted_mitm", "twice, and another proves itself", learntMatter().fails("alpha").dot(goodAddr, "bravo").then(10 * time.Second).fails("alpha"), []string{"60 alpha invalid IP"}},
 	{"path.encrypted_mitm", "once", learntMatter().fails("alpha").dot(goodAddr, "bravo"), []string{"20 alpha invalid IP again"}},
 	{"path.encrypted_mitm", "every one of them: inspection, or a portal", learntMatter().fails("alpha").fails("bravo").then(10 * time.Second).fails("alpha").fails("bravo"), nil},
@@ -280,11 +327,12 @@ func TestNetworksAreLearnt(t *testing.T) {
 
 // A resolver of this host that says what is not good is asked from where it asks,
 // and what it makes of names that nobody has; the walk asks as one of its clients.
+// Operators are asked who they are, in plain and over TLS.
 func TestInquiries(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
-		asked := map[string]monitor.Proof{}
+		asked := map[string][]monitor.Proof{}
 		w.facts = func(p monitor.Proof) monitor.Evidence {
-			asked[p.Kind] = p
+			asked[p.Kind] = append(asked[p.Kind], p)
 			switch p.Kind {
 			case monitor.EvidenceIdentity:
 				return monitor.Evidence{Egress: "198.51.100.7"}
@@ -295,6 +343,9 @@ func TestInquiries(t *testing.T) {
 		}
 		watch(t, w, c, func(m *monitor.Monitor) {
 			wait(10 * time.Minute)
+			if n := len(asked[monitor.EvidenceIdentity]); n > 0 {
+				t.Errorf("in quiet times %d resolvers are asked who they are", n)
+			}
 			w.cert(evilAddr, monitor.OutcomeSelfSigned, evilKey, time.Hour)
 			w.lie(apiA, evilAddr, 60, "system/udp")
 			wait(3 * time.Minute)
@@ -303,13 +354,99 @@ func TestInquiries(t *testing.T) {
 				t.Errorf("the alert does not say who announces the address: %s", text)
 			}
 		})
-		for _, kind := range []string{monitor.EvidenceIdentity, monitor.EvidenceNX} {
-			if p := asked[kind]; p.Via.Name != "system" {
-				t.Errorf("%s was asked of %q, want system", kind, p.Via.Name)
+		for kind, want := range map[string][]string{
+			monitor.EvidenceIdentity: {"alpha/dot", "alpha/udp", "bravo/dot", "bravo/udp", "charlie/dot", "charlie/udp", "system/udp"},
+			monitor.EvidenceNX:       {"system/udp"},
+		} {
+			var got []string
+			for _, p := range asked[kind] {
+				got = append(got, p.Via.Name+"/"+string(p.Via.Transport))
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("asked for %s (-want +got):\n%s", kind, diff)
 			}
 		}
-		if p := asked[monitor.EvidenceWalk]; p.Address != netip.MustParseAddr("198.51.100.7") {
-			t.Errorf("the walk asks as a client of %s, want 198.51.100.7", p.Address)
+		egress := netip.MustParseAddr("198.51.100.7")
+		for _, p := range asked[monitor.EvidenceWalk] {
+			if p.Address != egress {
+				t.Errorf("the walk asks as a client of %s, want %s", p.Address, egress)
+			}
+		}
+		if !slices.ContainsFunc(asked[monitor.EvidenceASN], func(p monitor.Proof) bool { return p.Address == egress }) {
+			t.Errorf("nobody is asked who announces %s", egress)
 		}
 	})
+}
+
+// What a resolver said of itself for one name serves the others that are in doubt.
+func TestAcquaintances(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		other := monitor.Question{Name: "www.partner.example.", Type: monitor.TypeA}
+		c.Watches = append(c.Watches, monitor.Watch{Name: other.Name, Types: []monitor.Type{monitor.TypeA}})
+		w.publish(other, reply{addrs: []string{goodAddr}, ttl: 300})
+		asked := map[string]int{}
+		w.facts = func(p monitor.Proof) monitor.Evidence {
+			if p.Kind != monitor.EvidenceIdentity {
+				return monitor.Evidence{Status: monitor.Indeterminate}
+			}
+			asked[p.Via.Name+"/"+string(p.Via.Transport)]++
+			if p.Via.Encrypted() {
+				return monitor.Evidence{NSID: p.Via.Name}
+			}
+			return monitor.Evidence{NSID: "replaced"}
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(10 * time.Minute)
+			w.lie(apiA, evilAddr, 60, "system/udp")
+			w.lie(other, evilAddr, 60, "system/udp")
+			wait(90 * time.Second)
+		})
+		for endpoint, n := range asked {
+			if n != 1 {
+				t.Errorf("%s is asked who it is %d times in a minute", endpoint, n)
+			}
+		}
+		as, _ := w.Alerts(t.Context(), time.Time{})
+		for _, name := range []string{apiA.Name, other.Name} {
+			if !slices.ContainsFunc(as, func(a monitor.Alert) bool {
+				return a.Name == name && slices.ContainsFunc(a.Reasons, func(r monitor.Reason) bool { return r.Rule == "path.identity" })
+			}) {
+				t.Errorf("no alert about %s says that operators were replaced", name)
+			}
+		}
+	})
+}
+
+// That operators were replaced is told of the path, and is no more than suspected by
+// itself; that nobody should be there and is makes it probable. It says nothing of
+// the name.
+func TestReplaced(t *testing.T) {
+	replaced := func() *matter {
+		return learntMatter().sys(evilAddr).twins("alpha", "x -", "a1 -").twins("bravo", "x -", "b1 -")
+	}
+	for _, tt := range []struct {
+		name  string
+		given *matter
+		want  string
+	}{
+		{"alone", replaced(), "path_redirected suspected path 35 harmless"},
+		{"nameless", learntMatter().sys(evilAddr).twins("alpha", "- -", "a1 -").twins("bravo", "- -", "b1 -"), "resolver_cache  resolver 10"},
+		{"a dead resolver answers too", replaced().dead(true), "path_redirected probable path 65 harmless"},
+		{"and the address is another's", learntMatter().wrong(nil).twins("alpha", "x -", "a1 -").twins("bravo", "x -", "b1 -"), "resolver_cache probable resolver 95"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			as := monitor.Judge(&tt.given.Case).Accusations
+			if len(as) != 1 {
+				t.Fatalf("%d accusations, want 1", len(as))
+			}
+			got := fmt.Sprintf("%s %s %s %d", as[0].Kind, as[0].Confidence, as[0].Attribution, as[0].Score)
+			if as[0].Harmless {
+				got += " harmless"
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("accusation (-want +got):\n%s", diff)
+			}
+		})
+	}
 }

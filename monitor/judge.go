@@ -87,7 +87,7 @@ func (v *view) doubt(r *Ruling) {
 		}
 	}
 	for _, endpoint := range r.Doubted {
-		if a, ok := v.facts.egress[endpoint]; ok && !r.Egress.IsValid() {
+		if a, err := netip.ParseAddr(v.facts.selves[endpoint].Egress); err == nil && !r.Egress.IsValid() {
 			r.Egress = a
 		}
 	}

@@ -136,6 +136,12 @@ var judgeTests = []struct {
 	{"path uniform, name without TLS, and a dead resolver answers", learntMatter().watched(noTLS).twice(func(m *matter) {
 		m.sys(evilAddr).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr)
 	}).dead(true), "poisoned ; path_rewritten confirmed path 125"},
+	{"operators are one resolver in plain, and nothing is known of the answer", learntMatter().sys(evilAddr).twins("alpha", "x -", "a1 -").twins("bravo", "x -", "b1 -"), "unknown no_proof; "},
+	{"and a dead resolver answers", learntMatter().sys(evilAddr).twins("alpha", "x -", "a1 -").twins("bravo", "x -", "b1 -").dead(true), "unknown no_proof; "},
+	{"the certificate is wrong, and operators are one resolver in plain, which says nothing false", learntMatter().wrong(nil).twins("alpha", "x -", "a1 -").twins("bravo", "x -", "b1 -"), "suspect ; resolver_cache probable resolver 95"},
+	{"the plain path lies, and operators are one resolver in plain", learntMatter().twice(func(m *matter) {
+		m.sys(evilAddr).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr)
+	}).selfed("alpha", monitor.UDP, "x", "").selfed("alpha", monitor.DoT, "a1", "").selfed("bravo", monitor.UDP, "x", "").selfed("bravo", monitor.DoT, "b1", ""), "suspect ; path_rewritten probable path 95"},
 	{"a dead resolver answers, and says nothing false", learntMatter().sys(goodAddr).dot(goodAddr, four...).dead(true), "clean ; "},
 
 	{"relayed: right certificates of three names, in plain alone", learntMatter().twice(func(m *matter) {

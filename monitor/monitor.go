@@ -54,6 +54,8 @@ type Monitor struct {
 	wakes     bucket               // of all names
 	hastened  time.Time            // when rounds were last brought forward, or will be
 	resting   map[string]*Baseline // of names that a reload took off the list
+
+	acquaintances map[string]acquaintance // by endpoint
 }
 
 // Counts are totals since the start.
@@ -88,6 +90,7 @@ func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) 
 		stored: make(chan error, 1), done: make(chan struct{}), asks: make(chan struct{}, cfg.MaxAsks),
 		moved:    make(chan struct{}, 1),
 		subjects: map[string]*subject{}, alerts: map[string]*life{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
+		acquaintances: map[string]acquaintance{},
 	}
 	m.counts.Transitions = map[Transition]uint64{}
 	for _, w := range cfg.Watches {

@@ -13,10 +13,11 @@ import (
 //	0  witnesses; then handshakes with the suspects and with controls, and signatures
 //	1  at once, if that did not clear it: each operator in plain and over TLS, this host's resolvers again
 //	2  the same, and handshakes and signatures again: two observations count as two only when they
-//	   lie apart; a question to where no resolver is
+//	   lie apart; a question to where no resolver is; who the resolvers are
 //	3  the same without handshakes: a third pair; the walk from the root
 //	4  the same with handshakes: does a lone dissenter hold its answer?
-//	then, every Timing.Recheck, as step 3, with handshakes every fifth time, and the walk every tenth
+//	then, every Timing.Recheck, as step 3, with handshakes and who the resolvers are every fifth time,
+//	and the walk every tenth
 //
 // It ends as soon as nothing is suspicious any more.
 
@@ -185,30 +186,16 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	if suspect && q.step >= 2 && (q.step == 2 || q.step > last) && m.doubtsPath(r) {
 		ps = append(ps, Proof{Kind: EvidenceDead, Name: q.q.Name, Type: q.q.Type, Via: Resolver{Transport: UDP}})
 	}
-	if suspect && q.step == 2 {
+	if suspect && q.step >= 2 && shakes && q.step != last {
 		ps = append(ps, m.inquiries(q, r)...)
+	}
+	if suspect && (q.step == 3 || q.step > last && (q.step-last)%5 == 1) {
+		ps = append(ps, m.announcers(q, r)...)
 	}
 	if suspect && (q.step == 3 || q.step > last && (q.step-last)%10 == 0) {
 		ps = append(ps, m.walk(q, r))
 	}
 	return ps
-}
-
-// inquiries ask the first that says what is not good from where it asks, so that
-// the walk can ask as one of its clients would, and a resolver of this host for
-// names that nobody has.
-func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
-	for _, via := range append(m.own(q.q.Type), m.witnesses(q.subject)...) {
-		if via.Transport == System || !slices.Contains(r.Doubted, From(via, time.Time{}).Endpoint()) {
-			continue
-		}
-		ps := []Proof{{Kind: EvidenceIdentity, Name: q.q.Name, Type: q.q.Type, Via: via}}
-		if via.Role == Local {
-			ps = append(ps, Proof{Kind: EvidenceNX, Name: q.q.Name, Type: q.q.Type, Via: via})
-		}
-		return ps
-	}
-	return nil
 }
 
 // walkEvery is how many witness rounds lie between two walks for what nobody can

@@ -170,6 +170,10 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	} else {
 		s.Evidence = append(slices.Clip(s.Evidence), m.crowds(s)...)
 	}
+	m.meet(s)
+	if q.open() {
+		s.Evidence = append(slices.Clip(s.Evidence), m.acquainted(q, s)...)
+	}
 	m.tap(q.subject, s)
 	q.keep(s)
 	c := q.context(m.policy)

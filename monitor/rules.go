@@ -73,6 +73,7 @@ var rules = []rule{
 	{"resp.header_profile", packets, signs("resp.header_profile")},
 	{"resp.malformed", packets, signs("resp.malformed")},
 	{"path.dead_resolver_answers", integrity, deadResolver},
+	{"path.identity", integrity, pathIdentity},
 	{"nx.rewrite", integrity, nxRewrite},
 	{"path.encrypted_mitm", integrity, encryptedMITM},
 	{"auth.ns_split", authority, nsSplit},

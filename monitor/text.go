@@ -101,7 +101,7 @@ func wouldChange(k Kind, observed []string, name string) string {
 	case PathRelayed:
 		return fmt.Sprintf("a witness that gives %s too", at)
 	case PathRedirected:
-		return "silence where no resolver is"
+		return "silence where no resolver is, and operators that are in plain who they are over TLS"
 	case NXRewritten:
 		return "a denial for names that nobody has"
 	case Denial, PolicyBlock:

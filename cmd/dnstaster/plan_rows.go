@@ -238,7 +238,7 @@ func (p *plan) probes(c *config, leaving int) {
 		for _, n := range c.Probes.Whoami {
 			names = append(names, strings.TrimSuffix(string(n), "."))
 		}
-		p.learns("who serves "+strings.Join(names, ", "), "where a resolver in doubt asks from, and what it tells of this address; no watched name")
+		p.learns("who serves "+strings.Join(names, ", "), "where a resolver in doubt and the witnesses beside it ask from, and what they tell of this address, %s: each once a minute at most; no watched name", confirming)
 		p.learns("the registries of "+strings.ReplaceAll(strings.Join(probe.DefaultZones(), ", "), ".", ""), "names made at random, %s; no watched name", confirming)
 		p.note("a resolver of this host is asked for ipv4only.arpa where an IPv6 address in its answer is in question")
 		if !c.DNSSEC.Off {

@@ -1,0 +1,114 @@
+package monitor
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// self gives what the endpoint says that it is, while that counts: as long as a
+// probe of the path does.
+func (v *view) self(endpoint string) (e Evidence, ok bool) {
+	e, ok = v.facts.selves[endpoint]
+	return e, ok && v.at.Sub(e.At) <= probedFor*v.Policy.Timing.Recheck
+}
+
+// asksFrom gives the addresses that a resolver asks from.
+func asksFrom(e Evidence) []netip.Addr {
+	a, err := netip.ParseAddr(e.Egress)
+	if err != nil || slices.Contains(e.Addresses, a) {
+		return e.Addresses
+	}
+	return append(slices.Clip(e.Addresses), a)
+}
+
+// near reports whether two resolvers ask from one network: from addresses in the
+// same /24 or /48, or of the same autonomous system. One in which whoever pays has
+// addresses counts only where rented is set: two in it need not be one.
+func (f *facts) near(x, y Evidence, rented bool) bool {
+	for _, a := range asksFrom(x) {
+		for _, b := range asksFrom(y) {
+			m, n := f.networks[a], f.networks[b]
+			if neighbours(a, b) || m.ASN != 0 && m.ASN == n.ASN && (rented || !m.Shared && !n.Shared) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stray is an operator that is not in plain what it is over TLS.
+type stray struct {
+	plain    *answer
+	self     Evidence // of the plain endpoint
+	nameless bool     // it says who it is over TLS alone
+}
+
+// strays lists them. One that calls itself alike, or asks from one network, is
+// itself, wherever that is: an operator that moved has moved over TLS as well.
+func (v *view) strays() []stray {
+	var ss []stray
+	for _, p := range v.choose(plain) {
+		self, ok := v.self(p.Endpoint())
+		if !ok {
+			continue
+		}
+		differs, same, named := false, false, false
+		for _, t := range v.choose(func(o *answer) bool { return o.Witness() && o.Operator == p.Operator }) {
+			if twin, ok := v.self(t.Endpoint()); ok {
+				same = same || self.NSID != "" && self.NSID == twin.NSID || v.facts.near(self, twin, true)
+				differs = differs || twin.NSID != "" || len(asksFrom(self)) > 0 && len(asksFrom(twin)) > 0
+				named = named || twin.NSID != ""
+			}
+		}
+		if differs && !same {
+			ss = append(ss, stray{p, self, named && self.NSID == ""})
+		}
+	}
+	return ss
+}
+
+// alike says in what two strays are one, and what that weighs; 0 for nothing.
+func (f *facts) alike(x, y stray) (what string, weight int) {
+	switch {
+	case x.self.NSID != "" && x.self.NSID == y.self.NSID:
+		return "all call themselves " + x.self.NSID, strong
+	case f.near(x.self, y.self, false):
+		return "all ask from the network of " + cmp.Or(x.self.Egress, asksFrom(x.self)[0].String()), strong
+	case x.nameless && y.nameless:
+		return "do not say who they are", weak // a gateway that knows no such questions does that too
+	}
+	return "", 0
+}
+
+// pathIdentity (path.identity): operators that are independent of each other over
+// TLS are one resolver in plain: they have one name there (RFC 5001, RFC 4892), or
+// ask from one network. Somebody answers in their place (Liu et al., USENIX Security
+// 2018). One that is other than its twin, and like no other, is no sign: the nodes
+// of a service differ.
+func pathIdentity(v *view) []Finding {
+	var f Finding
+	ss := v.strays()
+	for i, x := range ss {
+		for _, y := range ss[i+1:] {
+			what, weight := v.facts.alike(x, y)
+			if x.plain.Operator == y.plain.Operator || weight <= f.Weight {
+				continue
+			}
+			f = Finding{Local: true, Group: "path", Weight: weight, Resolver: x.plain.Label()}
+			ops := []string{x.plain.Operator}
+			for _, z := range ss {
+				if w, _ := v.facts.alike(x, z); w == what && !slices.Contains(ops, z.plain.Operator) {
+					ops = append(ops, z.plain.Operator)
+				}
+			}
+			f.Fact = fmt.Sprintf("asked in plain, %s %s, and over TLS they are not the same", strings.Join(ops, ", "), what)
+		}
+	}
+	if f.Weight == 0 {
+		return nil
+	}
+	return []Finding{f}
+}
