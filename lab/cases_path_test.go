@@ -57,6 +57,7 @@ var pathCases = []Case{
 		Cause: both(divert("ip daddr 198.18.11.0-198.18.14.255 "+udp53), poisonProvider("api.iot.lab", world.EvilAddr, 300)), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
 		Must: []string{"div.minority_group", "walk.contradiction", "path.identity"}, MustNot: []string{"path.dead_resolver_answers"},
+		Also: weighs("path.identity", 30),
 	},
 	{
 		// An alert about the network is about no name.
@@ -93,6 +94,18 @@ var pathCases = []Case{
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
 		Must: []string{"div.minority_group", "walk.contradiction"}, MustNot: []string{"ttl.over_envelope"},
 		Also: neverConfirmed,
+	},
+	{
+		// What A22 is but for that: of four witnesses three are one, and two do not tell
+		// who is alone.
+		ID: "C70", Title: "as A22, and three of the four witnesses ask another for everything", Name: "api.iot.lab",
+		Config: Config{More: "probes: {whoami: [whoami.shop.lab]}"},
+		Before: both(hosted("whoami", "198.18.50.8", inject.Whoami),
+			configure("pub3", "policy.add(policy.all(policy.FORWARD('"+world.Pub2Addr+"')))"), configure("pub4-rec", "forward-zones-recurse=.="+world.Pub2Addr)),
+		Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Suspected, Attribution: monitor.AtResolver}},
+		Must: []string{"walk.contradiction"}, MustNot: []string{"div.minority_group"},
+		Also: neverAbove(monitor.Suspected),
 	},
 	{
 		// That the other caches of the same address are right is no excuse for it.

@@ -71,6 +71,7 @@ var mutations = map[string]string{
 	"clear.records_known":   "C31",
 	"clear.other_type":      "C33",
 	"vote.plain_path":       "A09",
+	"vote.egress":           "C70",
 	"vote.filtering":        "C42",
 	"clear.filtering":       "C36",
 	"clear.control":         "C29",

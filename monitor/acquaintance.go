@@ -49,7 +49,7 @@ func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
 		break
 	}
 	if m.doubtsPath(r) {
-		others = m.pairs(q)
+		others = append(m.pairs(q), others...)
 	}
 	for _, via := range others {
 		if via.Role == Reference && len(ps) < maxInquiries {

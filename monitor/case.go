@@ -27,8 +27,9 @@ type view struct {
 	all     []*answer          // every answer of the case, oldest first
 	latest  map[string]*answer // by endpoint
 	proofs  map[netip.Addr][]Evidence
-	given   map[netip.Addr][]string // witness groups that give the address now
-	groups  []string                // witness groups that answered healthily
+	voices  map[string]string       // what groups of witnesses are known to be one, by each of them
+	given   map[netip.Addr][]string // voices of witnesses that give the address now
+	groups  []string                // voices of witnesses that answered healthily
 	classes map[netip.Addr]classified
 	first   map[netip.Addr]time.Time // first seen in this case
 	facts   facts
@@ -92,16 +93,18 @@ func newView(c *Case) *view {
 		}
 	}
 	v.retire()
+	v.join()
 	for _, o := range v.latest {
 		if !v.votes(o) {
 			continue
 		}
-		if !slices.Contains(v.groups, o.Group()) {
-			v.groups = append(v.groups, o.Group())
+		voice := v.voice(o.Group())
+		if !slices.Contains(v.groups, voice) {
+			v.groups = append(v.groups, voice)
 		}
 		for _, a := range o.addrs {
-			if !slices.Contains(v.given[a], o.Group()) {
-				v.given[a] = append(v.given[a], o.Group())
+			if !slices.Contains(v.given[a], voice) {
+				v.given[a] = append(v.given[a], voice)
 			}
 		}
 	}
@@ -335,7 +338,7 @@ func (v *view) standsRecords(c Canon) standing {
 	n := map[string]bool{}
 	for _, o := range v.latest {
 		if v.votes(o) && o.canon.Equal(c) {
-			n[o.Group()] = true
+			n[v.voice(o.Group())] = true
 		}
 	}
 	if len(n) >= v.quorum() && v.on("clear.records") {
@@ -355,7 +358,7 @@ func (v *view) denials() (deny, give int) {
 	for _, g := range v.groups {
 		gives := false
 		for _, o := range v.latest {
-			if v.votes(o) && o.Group() == g && o.canon.Content == Data {
+			if v.votes(o) && v.voice(o.Group()) == g && o.canon.Content == Data {
 				gives = true
 			}
 		}

@@ -33,6 +33,7 @@ var clearings = []string{
 
 	// Who has a voice.
 	"vote.plain_path", // plain answers are no votes: they share the fate of this host's path
+	"vote.egress",     // witnesses that ask from one network are one voice
 	"vote.filtering",  // what a filtering resolver denies is no vote
 	"clear.filtering", // what it answers breaks no pin
 

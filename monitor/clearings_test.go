@@ -43,6 +43,16 @@ var clearingTests = []struct {
 		}).sys("v=1"), "clean", "unknown no_witness"},
 
 	{"vote.plain_path", "given by a quorum in plain", newMatter().sys(fresh).udp(fresh, "alpha", "bravo", "charlie"), "unknown learning; div.addr_unknown 0 local 192.0.99.1, div.addr_unknown 0 alpha 192.0.99.1, div.addr_unknown 0 bravo 192.0.99.1, div.addr_unknown 0 charlie 192.0.99.1", "clean"},
+	{"vote.egress", "three of four ask from one network", learntMatter().sys(evilAddr).dot(goodAddr, four...).asksFrom("198.51.100.7", "bravo", "charlie", "delta").then(45 * time.Second).sys(evilAddr),
+		"unknown no_proof; div.addr_unknown 5 local 192.0.66.66", "suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, div.minority_group 15 local 192.0.66.66"},
+	{"vote.egress", "the witness that gives it too is what this host's resolver asks", learntMatter().sys(evilAddr).dot(evilAddr, "alpha").dot(goodAddr, "bravo", "charlie", "delta").
+		asksFrom("198.51.100.7", "alpha").selfed("system", monitor.UDP, "", "198.51.100.7").then(45*time.Second).sys(evilAddr).dot(evilAddr, "alpha"),
+		"suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, div.minority_group 15 local 192.0.66.66, div.addr_unknown 5 alpha 192.0.66.66, div.minority_group 15 alpha 192.0.66.66",
+		"unknown no_proof; div.addr_unknown 5 local 192.0.66.66, div.addr_unknown 5 alpha 192.0.66.66, div.minority_group 15 alpha 192.0.66.66"},
+	{"vote.egress", "one of the names of where they ask from lies", learntMatter().sys(evilAddr).dot(goodAddr, four...).asksFrom("198.51.100.7", "alpha").
+		asksFrom("192.0.96.1", "bravo").asksFrom("192.0.97.1", "charlie").asksFrom("192.0.98.1", "delta").misled("203.0.113.1").then(45 * time.Second).sys(evilAddr),
+		"suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, div.minority_group 15 local 192.0.66.66",
+		"suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, div.minority_group 15 local 192.0.66.66"},
 	{"vote.filtering", "as many filter it as give it", newMatter().sys(fresh).dot(fresh, "alpha", "bravo").blocks("charlie").blocks("delta"), "clean", "unknown learning; div.addr_unknown 0 local 192.0.99.1, div.addr_unknown 0 alpha 192.0.99.1, div.addr_unknown 0 bravo 192.0.99.1"},
 	{"clear.filtering", "a filtering resolver breaks a pin", learntMatter().watched(expects("192.0.80.0/24")).twice(func(m *matter) { m.filtered(evilAddr) }), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, pin.violation 60 local 192.0.66.66; alert resolver_cache"},
 
@@ -83,6 +93,23 @@ func (m *matter) knew(f func(*monitor.Answered)) *matter {
 		m.Base.Types[m.Question.Type] = a
 	}
 	f(a)
+	return m
+}
+
+// asksFrom adds that witnesses ask from one address.
+func (m *matter) asksFrom(egress string, names ...string) *matter {
+	for _, n := range names {
+		m.selfed(n, monitor.DoT, n, egress)
+	}
+	return m
+}
+
+// misled adds to all that was said of where resolvers ask from one more address.
+func (m *matter) misled(a string) *matter {
+	for i := range m.last().Evidence {
+		e := &m.last().Evidence[i]
+		e.Addresses = append(e.Addresses, netip.MustParseAddr(a))
+	}
 	return m
 }
 

@@ -253,7 +253,7 @@ func (v *view) learnRound(a *Answered, s Sample) (changed bool) {
 		if canon[key] == nil {
 			canon[key] = map[string]bool{}
 		}
-		canon[key][o.Group()] = true
+		canon[key][v.voice(o.Group())] = true
 		for _, addr := range o.addrs {
 			if c, _ := v.class(addr); c == ProvenBad {
 				continue

@@ -34,7 +34,7 @@ func walkContradiction(v *view) []Finding {
 			switch {
 			case !v.learnt() && c != ProvenBad && !v.doubted(a):
 				f.Weight = weak // of a name that is new here nobody knows what it gives to whom
-			case w.Partial || v.unseen(o.Group()):
+			case w.Partial || v.unseen(v.voice(o.Group())):
 				f.Weight = medium
 			}
 			f.Fact = fmt.Sprintf("%s at %s: no authoritative server of the zone ever gives it (%d asked, from the root downwards)", a, o.Label(), max(answered, 1))

@@ -43,8 +43,8 @@ func divDenial(v *view) []Finding {
 func (v *view) giving(but string) []string {
 	var gs []string
 	for _, o := range v.latest {
-		if v.votes(o) && o.canon.Content == Data && o.Group() != but && !slices.Contains(gs, o.Group()) {
-			gs = append(gs, o.Group())
+		if v.votes(o) && o.canon.Content == Data && v.voice(o.Group()) != v.voice(but) && !slices.Contains(gs, v.voice(o.Group())) {
+			gs = append(gs, v.voice(o.Group()))
 		}
 	}
 	slices.Sort(gs)

@@ -87,18 +87,20 @@ func minorityGroup(v *view) []Finding {
 	return fs
 }
 
-// goodGroups gives the witness groups, but for one, whose answers are good.
+// goodGroups gives the voices of witnesses, but for that of one group, whose answers
+// are good.
 func (v *view) goodGroups(but string) []string {
 	standing := map[string]bool{}
 	for _, o := range v.latest {
-		if !v.votes(o) || o.Group() == but {
+		voice := v.voice(o.Group())
+		if !v.votes(o) || voice == v.voice(but) {
 			continue
 		}
 		ok := v.stands(o) == good && (v.learnt() || v.best(o) == Verified || !v.on("clear.learning"))
-		if was, seen := standing[o.Group()]; seen {
+		if was, seen := standing[voice]; seen {
 			ok = ok && was
 		}
-		standing[o.Group()] = ok
+		standing[voice] = ok
 	}
 	var gs []string
 	for g, ok := range standing {
@@ -110,7 +112,7 @@ func (v *view) goodGroups(but string) []string {
 	return gs
 }
 
-// shared reports whether a witness of another group gives a suspicious address
+// shared reports whether a witness that is another voice gives a suspicious address
 // of o as well.
 func (v *view) shared(o *answer) bool {
 	if !v.on("clear.company") {
@@ -121,7 +123,7 @@ func (v *view) shared(o *answer) bool {
 			continue
 		}
 		for _, g := range v.given[a] {
-			if g != o.Group() {
+			if g != v.voice(o.Group()) && !v.forwards(o, g) {
 				return true
 			}
 		}

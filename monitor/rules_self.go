@@ -24,19 +24,19 @@ func asksFrom(e Evidence) []netip.Addr {
 	return append(slices.Clip(e.Addresses), a)
 }
 
-// near reports whether two resolvers ask from one network: from addresses in the
-// same /24 or /48, or of the same autonomous system. One in which whoever pays has
-// addresses counts only where rented is set: two in it need not be one.
+// beside reports whether two addresses are in one network: in the same /24 or /48,
+// or of the same autonomous system. One in which whoever pays has addresses counts
+// only where rented is set: two in it need not be one.
+func (f *facts) beside(a, b netip.Addr, rented bool) bool {
+	m, n := f.networks[a], f.networks[b]
+	return neighbours(a, b) || m.ASN != 0 && m.ASN == n.ASN && (rented || !m.Shared && !n.Shared)
+}
+
+// near reports whether two resolvers were seen to ask from one network.
 func (f *facts) near(x, y Evidence, rented bool) bool {
-	for _, a := range asksFrom(x) {
-		for _, b := range asksFrom(y) {
-			m, n := f.networks[a], f.networks[b]
-			if neighbours(a, b) || m.ASN != 0 && m.ASN == n.ASN && (rented || !m.Shared && !n.Shared) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(asksFrom(x), func(a netip.Addr) bool {
+		return slices.ContainsFunc(asksFrom(y), func(b netip.Addr) bool { return f.beside(a, b, rented) })
+	})
 }
 
 // stray is an operator that is not in plain what it is over TLS.

@@ -38,7 +38,7 @@ func (v *view) envelope() (env uint32, ok bool) {
 	for _, o := range v.all {
 		if v.votes(o) && v.stands(o) == good && o.canon.Content == Data {
 			env = max(env, o.TTL(v.Question))
-			groups[o.Group()] = true
+			groups[v.voice(o.Group())] = true
 			fresh = fresh || v.at.Sub(o.At) <= time.Minute
 		}
 	}

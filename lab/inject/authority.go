@@ -87,6 +87,17 @@ func BySubnet(pattern string, near, far []netip.Addr, ttl uint32, h Handler) Han
 	}
 }
 
+// Whoami gives whoever asks its own address, as text, for a name that matches; all
+// else is h's. Nobody may keep it.
+func Whoami(pattern string, h Handler) Handler {
+	return func(q *Query) *dns.Msg {
+		if !matches(pattern, q.Name()) || q.Type() != dns.TypeTXT {
+			return h(q)
+		}
+		return q.Answer(&dns.TXT{Hdr: dns.RR_Header{Name: q.Name(), Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{q.Client.Addr().Unmap().String()}})
+	}
+}
+
 func clientSubnet(m *dns.Msg) *dns.EDNS0_SUBNET {
 	if opt := m.IsEdns0(); opt != nil {
 		for _, o := range opt.Option {

@@ -53,6 +53,14 @@ func TestBySubnet(t *testing.T) {
 	}
 }
 
+func TestWhoami(t *testing.T) {
+	s := serve(t, Whoami("whoami.lab", Apex("whoami.lab", addrs("198.18.0.9")[0])))
+	m := asks(t, "udp", s.Addr(), question("whoami.lab.", dns.TypeTXT))
+	same(t, "text", "127.0.0.1", m.Answer[0].(*dns.TXT).Txt[0])
+	same(t, "TTL", uint32(0), m.Answer[0].Header().Ttl)
+	same(t, "answers to another type", 0, len(asks(t, "udp", s.Addr(), question("whoami.lab.", dns.TypeMX)).Answer))
+}
+
 // The first answer is as it came; later ones show the least TTL throughout, and
 // count down.
 func TestPacketMin(t *testing.T) {
