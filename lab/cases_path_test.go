@@ -96,16 +96,14 @@ var pathCases = []Case{
 		Also: neverConfirmed,
 	},
 	{
-		// What A22 is but for that: of four witnesses three are one, and two do not tell
-		// who is alone.
+		// What A22 is but for that: of four witnesses three are one, and two voices do not
+		// tell who is alone. The zone's servers alone speak against it: that is odd.
 		ID: "C70", Title: "as A22, and three of the four witnesses ask another for everything", Name: "api.iot.lab",
 		Config: Config{More: "probes: {whoami: [whoami.shop.lab]}"},
 		Before: both(hosted("whoami", "198.18.50.8", inject.Whoami),
 			configure("pub3", "policy.add(policy.all(policy.FORWARD('"+world.Pub2Addr+"')))"), configure("pub4-rec", "forward-zones-recurse=.="+world.Pub2Addr)),
 		Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
-		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Suspected, Attribution: monitor.AtResolver}},
-		Must: []string{"walk.contradiction"}, MustNot: []string{"div.minority_group"},
-		Also: neverAbove(monitor.Suspected),
+		Then: divert(udp53, "www.shop.lab"), Last: onShop,
 	},
 	{
 		// That the other caches of the same address are right is no excuse for it.

@@ -94,18 +94,13 @@ func silent(names ...string) func(r *Run) error {
 }
 
 // neverConfirmed checks that nothing was called confirmed.
-func neverConfirmed(r *Run) error { return neverAbove(monitor.Probable)(r) }
-
-// neverAbove gives a check that nothing was called more than that.
-func neverAbove(most monitor.Confidence) func(r *Run) error {
-	return func(r *Run) error {
-		for _, h := range r.s.alerts() {
-			if h.alert.Confidence > most {
-				return fmt.Errorf("%s: %s", h.alert.Confidence, h)
-			}
+func neverConfirmed(r *Run) error {
+	for _, h := range r.s.alerts() {
+		if h.alert.Confidence == monitor.Confirmed {
+			return fmt.Errorf("confirmed: %s", h)
 		}
-		return nil
 	}
+	return nil
 }
 
 // weighs gives a check that an alert rests on a rule, with so much weight at least.

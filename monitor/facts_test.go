@@ -447,3 +447,34 @@ func TestReplaced(t *testing.T) {
 		})
 	}
 }
+
+// What the names of resolvers show of the path is told when the name in doubt is
+// cleared, and once for all names.
+func TestReplacedIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		w.facts = func(p monitor.Proof) monitor.Evidence {
+			switch {
+			case p.Kind != monitor.EvidenceIdentity:
+				return monitor.Evidence{Status: monitor.Indeterminate}
+			case p.Via.Encrypted():
+				return monitor.Evidence{NSID: p.Via.Name}
+			}
+			return monitor.Evidence{NSID: "replaced"}
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(10 * time.Minute)
+			w.lie(apiA, fresh, 60, "system/udp")
+			wait(80 * time.Second)
+			w.honest()
+			wait(2 * time.Minute)
+			if got := judged(t, m, apiA.Name).Verdict; got != monitor.Clean {
+				t.Errorf("the name is %s, want clean", got)
+			}
+		})
+		a := w.only(t)
+		got := fmt.Sprintf("%s %s %s %s", a.Kind, a.Confidence, a.Severity, a.Attribution)
+		if diff := cmp.Diff("path_redirected suspected medium path", got); diff != "" {
+			t.Errorf("alert (-want +got):\n%s", diff)
+		}
+	})
+}

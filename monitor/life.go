@@ -115,7 +115,7 @@ func (p *Policy) mayOpen(a Accusation, concluded bool) (Transition, bool) {
 		return FirstSeen, true
 	case !concluded:
 		return NotYetProven, false
-	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding || a.Kind == AuthorityHijack || a.Kind.paltry()):
+	case a.Confidence == Probable, a.Confidence == Suspected && (a.Content || a.Kind == Rebinding || a.Kind == AuthorityHijack || a.Kind == PathRedirected || a.Kind.paltry()):
 		return FirstSeen, true
 	}
 	return NothingToClaim, false
