@@ -23,7 +23,7 @@ const maxAcquaintances = 64
 // it; where the way to them is in doubt, in plain and over TLS. A resolver of this
 // host is asked for names that nobody has, once in a case.
 func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
-	var ps []Proof
+	var ps, also []Proof
 	ask := func(via Resolver) {
 		endpoint := From(via, time.Time{}).Endpoint()
 		a, ok := m.acquaintances[endpoint]
@@ -44,7 +44,7 @@ func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
 		}
 		ask(via)
 		if via.Role == Local && q.step == 2 {
-			ps = append(ps, Proof{Kind: EvidenceNX, Name: q.q.Name, Type: q.q.Type, Via: via})
+			also = append(also, Proof{Kind: EvidenceNX, Name: q.q.Name, Type: q.q.Type, Via: via})
 		}
 		break
 	}
@@ -56,7 +56,7 @@ func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
 			ask(via)
 		}
 	}
-	return ps
+	return append(ps, also...)
 }
 
 // meet takes in what resolvers said of themselves.

@@ -355,7 +355,7 @@ func TestInquiries(t *testing.T) {
 			}
 		})
 		for kind, want := range map[string][]string{
-			monitor.EvidenceIdentity: {"alpha/dot", "alpha/udp", "bravo/dot", "bravo/udp", "charlie/dot", "charlie/udp", "system/udp"},
+			monitor.EvidenceIdentity: {"alpha/dot", "alpha/udp", "bravo/dot", "bravo/udp", "charlie/dot", "charlie/udp", "delta/dot", "system/udp"},
 			monitor.EvidenceNX:       {"system/udp"},
 		} {
 			var got []string
