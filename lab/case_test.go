@@ -134,11 +134,12 @@ func (c *Case) verdict() Verdict {
 
 // Config is what differs from the usual configuration of the daemon.
 type Config struct {
-	Watches   []string // entries of watches, in YAML; the usual five where nil
-	Resolvers []string // entries of resolvers; system and four public ones where nil
-	Roots     []string // authorities that are trusted beside lab-ca
-	Webhooks  []string // entries of webhooks, beside the lab's own
-	More      string   // further keys
+	Watches   []string          // entries of watches, in YAML; the usual five where nil
+	Resolvers []string          // entries of resolvers; system and four public ones where nil
+	Roots     []string          // authorities that are trusted beside lab-ca
+	Webhooks  []string          // entries of webhooks, beside the lab's own
+	More      string            // further keys
+	Files     map[string]string // beside it, by name
 }
 
 // usual names are a shop behind TLS, a signed zone behind TLS, two of a CDN, and

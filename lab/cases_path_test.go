@@ -102,7 +102,7 @@ var pathCases = []Case{
 		Config: Config{More: "probes: {whoami: [whoami.shop.lab]}"},
 		Before: both(hosted("whoami", "198.18.50.8", inject.Whoami),
 			configure("pub3", "policy.add(policy.all(policy.FORWARD('"+world.Pub2Addr+"')))"), configure("pub4-rec", "forward-zones-recurse=.="+world.Pub2Addr)),
-		Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious, Better: true, Seen: []string{world.EvilAddr},
 		Then: divert(udp53, "www.shop.lab"), Last: onShop,
 	},
 	{
@@ -218,6 +218,18 @@ var pathCases = []Case{
 		MustNot: []string{"id.tls_mismatch"},
 	},
 	{
+		// A38, but for the declaration.
+		ID: "C71", Title: "the provider blocks a name that a declared policy blocks", Config: blocking,
+		Cause:   both(configure("isp", "  local-zone: www.shop.lab always_nxdomain"), lasting(fresh), proved(nothing, asks(world.RouterAddr, "www.shop.lab", "NXDOMAIN"))),
+		Verdict: monitor.Unknown, Reason: monitor.CauseWithheld, Then: divert(udp53, "www.bank.lab"), Last: onBank,
+	},
+	{
+		ID: "C72", Title: "the provider's cache is poisoned for a name that a declared policy blocks", Config: blocking,
+		Cause: poisonProvider("www.shop.lab", world.EvilAddr, 300), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Must: []string{"id.tls_mismatch"},
+	},
+	{
 		ID: "A40", Title: "a witness lies from before the first start on", Core: true,
 		Before: poisonPub2("www.shop.lab", 300), Start: monitor.Clean, Cause: nothing,
 		Want:  []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "medium", Attribution: monitor.AtResolver, Resolver: "pub2"}},
@@ -242,6 +254,14 @@ var pathCases = []Case{
 		Must: []string{"div.shared_sink", "div.minority_group"}, Listed: []Want{{Kind: monitor.ResolverCache, Attribution: monitor.AtResolver, Name: "*"}},
 	},
 }
+
+// blocking declares a policy that blocks www.shop.lab.
+var blocking = Config{More: "policy: {rpz: [feed.zone]}", Files: map[string]string{
+	"feed.zone": "$ORIGIN rpz.lab.\n$TTL 300\n@ SOA localhost. root.localhost. 1 3600 600 86400 300\n@ NS localhost.\n*.shop.lab CNAME .\n",
+}}
+
+// onBank is what the wire must tell of the bank.
+var onBank = []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Name: "www.bank.lab"}}
 
 // relayed are the names that A35 leads astray: of three owners, in three networks.
 var relayed = []string{"www.shop.lab", "www.bank.lab", "edge.cdn.lab", "rr.cdn.lab"}

@@ -51,6 +51,11 @@ func startDaemon(w *world.World, c *Case, more ...string) (*daemon, error) {
 
 // configure writes the configuration.
 func (d *daemon) configure(w *world.World, c *Case) error {
+	for name, text := range c.Config.Files {
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
 	return os.WriteFile(d.config(), []byte(c.Config.yaml(d.dir, w)), 0o600)
 }
 

@@ -74,6 +74,7 @@ var mutations = map[string]string{
 	"vote.egress":           "C70",
 	"vote.filtering":        "C42",
 	"clear.filtering":       "C36",
+	"clear.rpz":             "C71",
 	"clear.control":         "C29",
 	"clear.transient":       "C49",
 	"clear.learning":        "C50",

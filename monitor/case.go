@@ -260,6 +260,9 @@ func (v *view) assess(o *answer) standing {
 	if _, is := policy(o); is && o.Filtering && v.on("clear.filtering") {
 		return silent // that of its operator, which is known
 	}
+	if _, is := v.blocked(o); is {
+		return silent // it was declared
+	}
 	switch c.Content {
 	case None:
 		return silent

@@ -36,6 +36,7 @@ var clearings = []string{
 	"vote.egress",     // witnesses that ask from one network are one voice
 	"vote.filtering",  // what a filtering resolver denies is no vote
 	"clear.filtering", // what it answers breaks no pin
+	"clear.rpz",       // a policy that is declared blocks the name here (CE-7)
 
 	// What keeps a sign from counting.
 	"clear.captive",      // a portal answers for everybody

@@ -56,6 +56,15 @@ var clearingTests = []struct {
 	{"vote.filtering", "as many filter it as give it", newMatter().sys(fresh).dot(fresh, "alpha", "bravo").blocks("charlie").blocks("delta"), "clean", "unknown learning; div.addr_unknown 0 local 192.0.99.1, div.addr_unknown 0 alpha 192.0.99.1, div.addr_unknown 0 bravo 192.0.99.1"},
 	{"clear.filtering", "a filtering resolver breaks a pin", learntMatter().watched(expects("192.0.80.0/24")).twice(func(m *matter) { m.filtered(evilAddr) }), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, pin.violation 60 local 192.0.66.66; alert resolver_cache"},
 
+	{"clear.rpz", "denied, and declared", learntMatter().watched(blocksIt()).denied3().dot(goodAddr, four...), "unknown withheld", "unknown withheld; denial suspected 20; div.denial 20 local invalid IP; alert denial"},
+	{"clear.rpz", "an address that leads nowhere", learntMatter().watched(blocksIt()).sys("0.0.0.0").dot(goodAddr, four...), "unknown withheld", "unknown withheld; policy_block suspected 20; div.minority_group 0 local 0.0.0.0 again, div.special_purpose 20 local 0.0.0.0; alert policy_block"},
+	{"clear.rpz", "the address that the policy gives", learntMatter().watched(blocksIt("192.0.99.1")).sys(fresh).dot(goodAddr, four...), "unknown withheld", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, div.minority_group 0 local 192.0.99.1 again"},
+	{"clear.rpz", "another address", learntMatter().watched(blocksIt("192.0.99.1")).twice(func(m *matter) {
+		m.sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK)
+	}), "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},
+	{"clear.rpz", "another address behind that of the policy", learntMatter().watched(blocksIt("192.0.99.1")).sys(fresh, evilAddr), "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, div.addr_unknown 5 local 192.0.66.66", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, div.addr_unknown 5 local 192.0.66.66"},
+	{"clear.rpz", "at a witness", learntMatter().watched(blocksIt()).sys(goodAddr).dot("0.0.0.0", "alpha").dot(goodAddr, "bravo", "charlie", "delta"), "clean; div.minority_group 0 alpha 0.0.0.0 again, div.special_purpose 20 alpha 0.0.0.0; alert policy_block", "clean; div.minority_group 0 alpha 0.0.0.0 again, div.special_purpose 20 alpha 0.0.0.0; alert policy_block"},
+
 	{"clear.captive", "a portal answers for everybody", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeTimeout).state(monitor.StateCaptive),
 		"unknown captive", "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 0 local 192.0.66.66"},
 	{"clear.control", "every certificate is wrong", learntMatter().twice(func(m *matter) {
@@ -111,6 +120,19 @@ func (m *matter) misled(a string) *matter {
 		e.Addresses = append(e.Addresses, netip.MustParseAddr(a))
 	}
 	return m
+}
+
+// blocksIt declares that a policy of this network blocks the name, and gives what.
+func blocksIt(as ...string) func(*monitor.Watch) {
+	return func(w *monitor.Watch) { w.Blocks = []monitor.Block{{Zone: "rpz.example.", Addresses: addrs(as...)}} }
+}
+
+// denied3 has this host's resolver deny the name, as often as counts.
+func (m *matter) denied3() *matter {
+	for range 3 {
+		m.denies("system", monitor.UDP).then(25 * time.Second)
+	}
+	return m.denies("system", monitor.UDP)
 }
 
 // knows has history know an address.

@@ -59,6 +59,8 @@ func (v *view) fresh(r *Ruling) {
 	standing := map[string]bool{}
 	for _, o := range v.now {
 		if v.stands(o) == silent {
+			_, is := v.blocked(o)
+			r.Fresh = r.Fresh || is
 			continue
 		}
 		voice := o.Group()
@@ -222,6 +224,8 @@ func (v *view) decide(r *Ruling) {
 		return
 	}
 	switch {
+	case len(v.blocks()) > 0:
+		r.Verdict, r.Cause = Unknown, CauseWithheld
 	case !seen:
 		r.Verdict, r.Cause = Unknown, CauseStale
 	case worst == good:

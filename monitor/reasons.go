@@ -175,6 +175,10 @@ func (v *view) against() []string {
 func (v *view) unknownFacts() []Reason {
 	var rs []Reason
 	for _, o := range v.choose(local) {
+		if zone, is := v.blocked(o); is {
+			rs = append(rs, Reason{Rule: "div.denial", Fact: fmt.Sprintf("%s blocks the name, as the declared policy %s has it", o.Label(), zone)})
+			continue
+		}
 		for _, a := range o.addrs {
 			if c, why := v.class(a); !c.Good() {
 				fact := fmt.Sprintf("%s at %s: %s", a, o.Label(), why)

@@ -85,6 +85,31 @@ func policy(o *answer) (what string, ok bool) {
 	return "", false
 }
 
+// blocked reports whether o is what a declared policy makes a resolver of this host
+// answer (detection CE-7), and which: a denial, addresses that lead nowhere, or the
+// very ones that the policy gives. Any other address is for the rules to judge.
+func (v *view) blocked(o *answer) (zone string, ok bool) {
+	if !local(o) || !v.on("clear.rpz") {
+		return "", false
+	}
+	for _, b := range v.Watch.Blocks {
+		switch o.canon.Content {
+		case NoData, NXDomain:
+			return b.Zone, true
+		case Data:
+			if len(o.addrs) > 0 && !slices.ContainsFunc(o.addrs, func(a netip.Addr) bool { return !sink(a) && !slices.Contains(b.Addresses, a) }) {
+				return b.Zone, true
+			}
+		}
+	}
+	return "", false
+}
+
+// blocks lists the latest answers of this host's path that are so.
+func (v *view) blocks() []*answer {
+	return v.choose(func(o *answer) bool { _, is := v.blocked(o); return is })
+}
+
 // withheld reports whether all that is held against a voice is that it withholds
 // the name, and whether in the way that filters do.
 func (v *view) withheld(a *Accusation) (withheld, byPolicy bool) {

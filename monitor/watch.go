@@ -30,6 +30,14 @@ type Watch struct {
 	SecretNames []string      `json:"secret_names,omitempty"`
 	Owner       string        `json:"owner,omitempty"`
 	Inside      bool          `json:"inside,omitempty"` // never asked of resolvers of others
+	Blocks      []Block       `json:"blocks,omitempty"` // of it by policies of this network that are declared
+}
+
+// Block is what a response policy of this network does with the name
+// (draft-vixie-dnsop-dns-rpz).
+type Block struct {
+	Zone      string       `json:"zone"`                // of the policy
+	Addresses []netip.Addr `json:"addresses,omitempty"` // that it gives; none where it denies the name, or is silent
 }
 
 // TLSExpect is how the name proves itself.

@@ -32,6 +32,7 @@ type config struct {
 	RootHints      string           `yaml:"root_hints"`
 	ASN            asnConfig        `yaml:"asn"`
 	Probes         probesConfig     `yaml:"probes"`
+	Policy         policyConfig     `yaml:"policy"`
 	SpecialPurpose specialConfig    `yaml:"special_purpose"`
 	Timing         timingConfig     `yaml:"timing"`
 
@@ -127,6 +128,11 @@ type probesConfig struct {
 	Dead   []endpoint `yaml:"dead"`
 	Whoami []domain   `yaml:"whoami"`
 	At     position
+}
+
+type policyConfig struct {
+	RPZ []string `yaml:"rpz"`
+	At  position
 }
 
 type specialConfig struct {

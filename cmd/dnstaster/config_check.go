@@ -92,6 +92,7 @@ func (c *config) check() []problem {
 	}
 	ps = append(ps, c.Metrics.check()...)
 	ps = append(ps, c.checkProbes()...)
+	ps = append(ps, c.checkPolicy()...)
 	for i, name := range c.Capture.Interfaces {
 		switch {
 		case name == "" || len(name) > maxInterface || strings.ContainsAny(name, "/ "):
@@ -152,6 +153,23 @@ func (c *config) checkProbes() []problem {
 			bad("whoami: %s: a wildcard cannot be asked for", strings.TrimSuffix(string(name), "."))
 		case name != "" && slices.Contains(c.Probes.Whoami[:i], name):
 			bad("whoami: %s is there twice", strings.TrimSuffix(string(name), "."))
+		}
+	}
+	return ps
+}
+
+// maxPolicies bounds the zones that are read.
+const maxPolicies = 16
+
+// checkPolicy finds too many of them, and one that is named twice.
+func (c *config) checkPolicy() []problem {
+	var ps []problem
+	if len(c.Policy.RPZ) > maxPolicies {
+		ps = append(ps, problem{c.Policy.At, fmt.Sprintf("policy.rpz: want %d files at most", maxPolicies)})
+	}
+	for i, file := range c.Policy.RPZ {
+		if slices.Contains(c.Policy.RPZ[:i], file) {
+			ps = append(ps, problem{c.Policy.At, fmt.Sprintf("policy.rpz: %s is there twice", file)})
 		}
 	}
 	return ps

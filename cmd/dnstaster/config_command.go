@@ -86,6 +86,9 @@ func (c *config) checkFiles(cmd *cobra.Command) error {
 	if _, err := c.knowledge(); err != nil {
 		errs = append(errs, err)
 	}
+	if err := c.declare(c.watches(c.inside(nil))); err != nil {
+		errs = append(errs, err)
+	}
 	if file := c.Metrics.WebConfigFile; file != "" {
 		switch err := web.Validate(c.beside(file)); {
 		case err == nil:

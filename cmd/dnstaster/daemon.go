@@ -125,6 +125,9 @@ func (c *config) monitorConfig() (monitor.Config, error) {
 		Watches: c.watches(c.inside(search)), Timing: c.timing(), Exempt: prefixes(c.SpecialPurpose.Exempt),
 		Host: host, Labels: c.ExternalLabels,
 	}
+	if err := c.declare(m.Watches); err != nil {
+		return monitor.Config{}, err
+	}
 	m.References, m.Twins = c.references()
 	if c.system() {
 		m.System = system.Resolvers

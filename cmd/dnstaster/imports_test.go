@@ -27,7 +27,7 @@ const ourModule = "github.com/dnstaster/dnstaster/"
 var libraryOwners = map[string][]string{
 	"github.com/google/gopacket": {"capture", "lab/inject"},
 	"go.etcd.io/bbolt":           {"storage"},
-	"github.com/miekg/dns":       {"monitor/resolver", "monitor/resolver/walk", "monitor/resolver/probe", "monitor/evidence", "monitor/evidence/dnssec", "monitor/presentation", "capture", "lab/inject", "lab"},
+	"github.com/miekg/dns":       {"monitor/resolver", "monitor/resolver/walk", "monitor/resolver/probe", "monitor/evidence", "monitor/evidence/dnssec", "monitor/evidence/rpz", "monitor/presentation", "capture", "lab/inject", "lab"},
 }
 
 // drawers are names under which a package gathers what has no home.

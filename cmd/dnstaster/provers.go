@@ -11,6 +11,7 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence/asn"
 	"github.com/dnstaster/dnstaster/monitor/evidence/dnssec"
+	"github.com/dnstaster/dnstaster/monitor/evidence/rpz"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/monitor/resolver/walk"
 )
@@ -66,6 +67,28 @@ func (c *config) knowledge() (k knowledge, err error) {
 		}
 	}
 	return k, errors.Join(errs...)
+}
+
+// declare says of each watch what policies of this network do with its name.
+func (c *config) declare(ws []monitor.Watch) error {
+	var names []string
+	for _, w := range ws {
+		names = append(names, w.Name)
+	}
+	var errs []error
+	for _, file := range c.Policy.RPZ {
+		blocks, err := rpz.Open(c.beside(file), names)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("policy.rpz: %w", err))
+			continue
+		}
+		for i, w := range ws {
+			if b, ok := blocks[w.Name]; ok {
+				ws[i].Blocks = append(ws[i].Blocks, b)
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // sums tells whether other files are there by now.

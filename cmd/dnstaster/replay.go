@@ -67,6 +67,9 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 			return configFailure(err)
 		}
 		mc.Watches, mc.Timing, mc.Exempt = c.watches(c.inside(nil)), c.timing(), prefixes(c.SpecialPurpose.Exempt)
+		if err := c.declare(mc.Watches); err != nil {
+			return exit{exitConfig, err}
+		}
 	}
 	for _, id := range o.without {
 		if !monitor.IsRule(id) {
