@@ -27,7 +27,11 @@ func (m *Monitor) inquiries(q *question, r Ruling) []Proof {
 	ask := func(via Resolver) {
 		endpoint := From(via, time.Time{}).Endpoint()
 		a, ok := m.acquaintances[endpoint]
-		if ok && r.At.Sub(a.asked) < m.cfg.Timing.Recheck {
+		wait := m.cfg.Timing.Recheck
+		if r.At.Sub(a.self.At) < (probedFor-1)*wait {
+			wait *= probedFor - 1 // what is known counts until then
+		}
+		if ok && r.At.Sub(a.asked) < wait {
 			return
 		}
 		if !ok && len(m.acquaintances) >= maxAcquaintances {

@@ -13,11 +13,10 @@ import (
 //	0  witnesses; then handshakes with the suspects and with controls, and signatures
 //	1  at once, if that did not clear it: each operator in plain and over TLS, this host's resolvers again
 //	2  the same, and handshakes and signatures again: two observations count as two only when they
-//	   lie apart; a question to where no resolver is; who the resolvers are
+//	   lie apart; a question to where no resolver is; who the resolvers are, as long as that is not known
 //	3  the same without handshakes: a third pair; the walk from the root
 //	4  the same with handshakes: does a lone dissenter hold its answer?
-//	then, every Timing.Recheck, as step 3, with handshakes and who the resolvers are every fifth time,
-//	and the walk every tenth
+//	then, every Timing.Recheck, as step 3, with handshakes every fifth time, and the walk every tenth
 //
 // It ends as soon as nothing is suspicious any more.
 
@@ -186,7 +185,7 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	if suspect && q.step >= 2 && (q.step == 2 || q.step > last) && m.doubtsPath(r) {
 		ps = append(ps, Proof{Kind: EvidenceDead, Name: q.q.Name, Type: q.q.Type, Via: Resolver{Transport: UDP}})
 	}
-	if suspect && q.step >= 2 && shakes && q.step != last {
+	if suspect && q.step >= 2 {
 		ps = append(ps, m.inquiries(q, r)...)
 	}
 	if suspect && (q.step == 3 || q.step > last && (q.step-last)%5 == 1) {
