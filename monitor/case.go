@@ -58,6 +58,7 @@ func newView(c *Case) *view {
 		v.at = c.Samples[len(c.Samples)-1].At
 	}
 	for i, s := range c.Samples {
+		s = c.outlives(s)
 		for _, a := range v.answersIn(s) {
 			v.all = append(v.all, a)
 			if i == len(c.Samples)-1 {
