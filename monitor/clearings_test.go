@@ -60,6 +60,9 @@ var clearingTests = []struct {
 	{"clear.transition", "half of it may be of the network before", learntMatter().wrong(func(m *matter) { m.state(monitor.StateTransition) }),
 		"suspect; resolver_cache suspected 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66",
 		"suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},
+	{"clear.transition", "and is over, and was noticed late", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeTimeout).
+		then(time.Second).sys(evilAddr).state(monitor.StateTransition).then(time.Minute).sys(goodAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK),
+		"clean", "suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 15 local 192.0.66.66 again; alert resolver_cache"},
 	{"clear.transition", "and is over", learntMatter().wrong(func(m *matter) { m.state(monitor.StateTransition) }).then(time.Minute).sys(goodAddr), "clean", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},
 	{"clear.control", "every certificate is wrong", learntMatter().twice(func(m *matter) {
 		m.sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeSelfSigned)

@@ -42,7 +42,7 @@ const (
 	ErrRefused     = "refused"     // connection refused, or ICMP port unreachable
 	ErrUnreachable = "unreachable" // no route, or the network says so
 	ErrTLS         = "tls"         // the endpoint did not prove its name
-	ErrExpired     = "tls: x509: certificate has expired or is not yet valid"
+	ErrExpired     = ErrTLS + ": x509: certificate has expired or is not yet valid"
 	ErrBadResponse = "bad_response" // a message that cannot be read, or that answers something else
 	ErrCanceled    = "canceled"     // we stopped waiting
 	ErrOther       = "error"

@@ -119,17 +119,32 @@ func (m *Monitor) endTransition(now time.Time) {
 	}
 }
 
-// outlives gives what of a sample still counts. When a transition is over, that is
-// no longer what this host's path was seen to do in it: half of that may be of the
-// old network. What was overheard was whole then too, and witnesses prove their
-// name from everywhere.
-func (c *Case) outlives(s Sample) Sample {
-	last := c.Samples[len(c.Samples)-1]
-	if s.Via != Probe || !slices.Contains(s.State, StateTransition) || slices.Contains(last.State, StateTransition) || !c.Policy.on("clear."+StateTransition) {
-		return s
+// settledFrom gives the index of the first sample that counts in full. When a
+// transition is over, what this host's path was seen to do until then is of the old
+// network, or may be: it was noticed a moment after it began.
+func (c *Case) settledFrom() int {
+	if !c.Policy.on("clear." + StateTransition) {
+		return 0
 	}
-	s.Evidence = nil
-	s.Answers = slices.DeleteFunc(slices.Clone(s.Answers), func(o Observation) bool { return !o.Witness() })
+	in := func(s Sample) bool { return slices.Contains(s.State, StateTransition) }
+	for i, s := range slices.Backward(c.Samples) {
+		if in(s) {
+			if i == len(c.Samples)-1 {
+				return 0 // it is not over
+			}
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// outlives gives what of a sample of the old network still counts: witnesses prove
+// their name from everywhere, and what was overheard was whole then too.
+func (s Sample) outlives() Sample {
+	if s.Via == Probe {
+		s.Evidence = nil
+		s.Answers = slices.DeleteFunc(slices.Clone(s.Answers), func(o Observation) bool { return !o.Witness() })
+	}
 	return s
 }
 
