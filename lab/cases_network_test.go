@@ -48,4 +48,18 @@ var networkCases = []Case{
 		ID: "C13", Title: "a VPN with a resolver of its own comes and goes",
 		Cause: vpn, Also: vpnGoes,
 	},
+	{
+		ID: "C70", Title: "the link comes up, and the network answers every question itself until its policy has come",
+		Cause: quarantine, Seen: []string{world.EvilAddr}, Also: sawChange,
+	},
+	{
+		ID: "C71", Title: "the provider's cache is poisoned right after the link came up",
+		Cause: both(lasting(replug), poisonProvider("www.shop.lab", world.EvilAddr, 3600)), Verdict: monitor.Poisoned, Also: sawChange,
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Must: []string{"id.tls_mismatch"},
+	},
+	{
+		ID: "C72", Title: "the certificates of a witness and of two partners are out of their time, as all are where the clock is wrong",
+		Before: outdated, Start: monitor.Clean, Also: toldOf(monitor.ClockWrong),
+	},
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -117,19 +118,77 @@ func asleep(r *Run) (world.Undo, error) {
 	if err := r.d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return undo, err
 	}
-	client := r.w.Client()
-	err = undo()
-	for _, line := range []string{
-		"link set eth0 down", "link set eth0 up", "addr replace " + world.ClientAddr6 + "/64 dev eth0 nodad",
-		"route replace default via " + world.RouterAddr, "route replace default via " + world.RouterAddr6,
-	} {
-		_, e := client.IP(line, "")
-		err = errors.Join(err, e)
-	}
-	if err != nil {
+	if err = errors.Join(undo(), replug(r)); err != nil {
 		return nil, errors.Join(err, r.d.cmd.Process.Signal(syscall.SIGCONT))
 	}
 	back, err := nameserver(world.ISPAddr)(r)
 	time.Sleep(20 * time.Second)
 	return back, errors.Join(err, r.d.cmd.Process.Signal(syscall.SIGCONT), answers(r, world.ISPAddr))
+}
+
+// replug has the link of the client down for a moment.
+func replug(r *Run) (err error) {
+	for _, line := range []string{
+		"link set eth0 down", "link set eth0 up", "addr replace " + world.ClientAddr6 + "/64 dev eth0 nodad",
+		"route replace default via " + world.RouterAddr, "route replace default via " + world.RouterAddr6,
+	} {
+		_, e := r.w.Client().IP(line, "")
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// quarantine has the network answer every question itself for the first moments
+// after the link came up, as one does that waits for its policy.
+func quarantine(r *Run) (world.Undo, error) {
+	undo, err := lyingResolver("evil", "#")(r)
+	if err != nil {
+		return undo, err
+	}
+	lift, err := r.w.Host("router").NFT("ip", `chain pre { type nat hook prerouting priority dstnat; iifname "lan0" `+udp53+` dnat to `+world.EvilAddr+`:53; }`)
+	if err != nil {
+		return undo, err
+	}
+	err = replug(r)
+	time.Sleep(2200 * time.Millisecond)
+	return undo, errors.Join(err, lift())
+}
+
+// sawChange checks that the daemon noticed another network.
+func sawChange(r *Run) error {
+	if !strings.Contains(r.d.text(), "network changed") {
+		return errors.New("the daemon did not notice that the network changed")
+	}
+	return nil
+}
+
+// outdated has a witness and the servers of a shop and a bank show certificates that
+// ended a month ago, which is what all of them are where the clock is wrong.
+func outdated(r *Run) (world.Undo, error) {
+	ended := world.Certificate{CA: "lab-ca", Names: []string{"dns.pub2.lab", world.Pub2Addr}, Age: 400 * 24 * time.Hour}
+	path, err := r.w.Certificate("outdated", ended)
+	if err != nil {
+		return nil, err
+	}
+	ended.Names = []string{"www.shop.lab", "www.bank.lab"}
+	return both(
+		func(r *Run) (world.Undo, error) { return r.w.Service("pub2").Set("Cert", path) },
+		served("www.shop.lab", ended), served("www.bank.lab", ended),
+	)(r)
+}
+
+// toldOf checks that a condition of the daemon's health was told of, once.
+func toldOf(condition string) func(*Run) error {
+	return func(r *Run) error {
+		n := 0
+		for _, h := range r.s.all() {
+			if h.kind == monitor.HealthDegraded && strings.Contains(h.text, condition) {
+				n++
+			}
+		}
+		if n != 1 {
+			return fmt.Errorf("%s was told of %d times, want once", condition, n)
+		}
+		return nil
+	}
 }

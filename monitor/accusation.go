@@ -25,6 +25,7 @@ type Accusation struct {
 	Leak        Leak
 	Pending     bool // more of the same would raise it
 	Harmless    bool // forged, but the answer that was accepted is good
+	Passing     bool // this host changes networks: it must still stand when that is over
 	Settled     bool // every address in question had its chance to prove itself
 
 	Transactions []Transaction // on the wire that show it, oldest first

@@ -58,7 +58,11 @@ func newView(c *Case) *view {
 	if len(c.Samples) > 0 {
 		v.at = c.Samples[len(c.Samples)-1].At
 	}
+	settled := c.settledFrom()
 	for i, s := range c.Samples {
+		if i < settled {
+			s = s.outlives()
+		}
 		for _, a := range v.answersIn(s) {
 			v.all = append(v.all, a)
 			if i == len(c.Samples)-1 {

@@ -39,15 +39,18 @@ var clearings = []string{
 	"clear.rpz",       // a policy that is declared blocks the name here (CE-7)
 
 	// What keeps a sign from counting.
-	"clear.captive",      // a portal answers for everybody
-	"clear.control",      // a failed handshake says nothing where the control failed too
-	"clear.transient",    // what was seen once may be chance
-	"clear.learning",     // while a name is learnt, only what is proven stands against a lone voice
-	"clear.lag",          // a lone voice has time to come round
-	"clear.company",      // another witness gives the address too
-	"clear.never_public", // the name never had a public address
-	"clear.ttl_good",     // a good answer may be kept as long as the cache likes
-	"clear.ttl_history",  // the zone allowed so long a TTL lately
+	"clear.captive",       // a portal answers for everybody
+	"clear.tls_inspected", // all certificates are re-signed on the way
+	"clear.clock",         // this host's clock is wrong
+	"clear.transition",    // this host changed networks a moment ago
+	"clear.control",       // a failed handshake says nothing where the control failed too
+	"clear.transient",     // what was seen once may be chance
+	"clear.learning",      // while a name is learnt, only what is proven stands against a lone voice
+	"clear.lag",           // a lone voice has time to come round
+	"clear.company",       // another witness gives the address too
+	"clear.never_public",  // the name never had a public address
+	"clear.ttl_good",      // a good answer may be kept as long as the cache likes
+	"clear.ttl_history",   // the zone allowed so long a TTL lately
 
 	// Answers on the wire.
 	"clear.both_good", // both of two contradicting answers are good

@@ -67,6 +67,22 @@ var clearingTests = []struct {
 
 	{"clear.captive", "a portal answers for everybody", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeTimeout).state(monitor.StateCaptive),
 		"unknown captive", "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 0 local 192.0.66.66"},
+	{"clear.tls_inspected", "all certificates are re-signed", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeUntrusted, evilKey).state(monitor.StateTLSInspected),
+		"unknown tls_inspected; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 0 local 192.0.66.66", "suspect; resolver_cache suspected 25; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 20 local 192.0.66.66 again; alert resolver_cache"},
+	{"clear.tls_inspected", "and the zone alone gives the address", learntMatter().sys(fresh).walked(serves(fresh, goodAddr), serves(goodAddr, fresh)).state(monitor.StateTLSInspected),
+		"unknown tls_inspected", "clean"},
+	{"clear.clock", "a witness's certificate is out of its time, as all are", learntMatter().sys(goodAddr).dot(goodAddr, "bravo").twice(func(m *matter) {
+		m.reply(voice("alpha", monitor.DoT), reply{err: monitor.ErrExpired}).state(monitor.StateClock)
+	}), "clean", "clean; path.encrypted_mitm 60 alpha invalid IP; alert tls_mitm"},
+	{"clear.clock", "and nothing proves the address", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeExpired, evilKey).state(monitor.StateClock),
+		"unknown clock; div.addr_unknown 5 local 192.0.66.66", "unknown no_proof; div.addr_unknown 5 local 192.0.66.66"},
+	{"clear.transition", "half of it may be of the network before", learntMatter().wrong(func(m *matter) { m.state(monitor.StateTransition) }),
+		"suspect; resolver_cache suspected 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66",
+		"suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},
+	{"clear.transition", "and is over, and was noticed late", learntMatter().sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeTimeout).
+		then(time.Second).sys(evilAddr).state(monitor.StateTransition).then(time.Minute).sys(goodAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK),
+		"clean", "suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 15 local 192.0.66.66 again; alert resolver_cache"},
+	{"clear.transition", "and is over", learntMatter().wrong(func(m *matter) { m.state(monitor.StateTransition) }).then(time.Minute).sys(goodAddr), "clean", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},
 	{"clear.control", "every certificate is wrong", learntMatter().twice(func(m *matter) {
 		m.sys(evilAddr).shows(evilAddr, monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeSelfSigned)
 	}), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 0 local 192.0.66.66", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.66.66, id.tls_mismatch 60 local 192.0.66.66; alert resolver_cache"},

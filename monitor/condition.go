@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,6 +20,9 @@ const (
 	BudgetSpent     = "budget_spent" // seen here, and noted
 	ClockStepped    = "clock_stepped"
 	ClockWrong      = "clock_wrong"
+	TLSInspected    = "tls_inspected"
+	Captive         = "captive"
+	NetworkUnsteady = "network_unsteady"
 	CaptureOff      = "capture_off"      // noted
 	CaptureLossy    = "capture_degraded" // noted
 	WebhookFailing  = "webhook_failing"  // noted
@@ -34,6 +38,7 @@ type condition struct {
 	severity  string // warning, critical
 	after     time.Duration
 	dependsOn string
+	detail    func(m *Monitor) string              // what of it, where it is seen here; may be nil
 	holds     func(m *Monitor, now time.Time) bool // nil where it is only noted
 }
 
@@ -97,11 +102,28 @@ var conditions = []condition{
 		holds: func(m *Monitor, now time.Time) bool {
 			return !m.health.stepped.IsZero() && now.Sub(m.health.stepped) < 2*m.lately()
 		},
+		detail: func(m *Monitor) string { return fmt.Sprintf("by %s", m.health.step.Round(time.Second)) },
 	},
 	{
 		code: ClockWrong, title: "The clock seems wrong", severity: "critical", dependsOn: NoHandshake,
-		text:  "Certificates of several names are all out of their time, and none is in it. Set this host's clock; until then nothing can prove itself.",
-		holds: func(m *Monitor, _ time.Time) bool { return len(m.health.reach.expired) >= clockNames },
+		text:  "Certificates of several names, or signatures of several zones, are all out of their time, and none is in it. Set this host's clock; until then nothing can prove itself.",
+		holds: func(m *Monitor, _ time.Time) bool { return m.clockWrong() },
+	},
+	{
+		code: TLSInspected, title: "All TLS is inspected on the way", severity: "warning",
+		text:   "Certificates of names that have nothing to do with each other are signed by one issuer that is not trusted here, and none is right: they prove nothing. Where that is meant, add the inspecting root to tls.roots; else find who does it.",
+		holds:  func(m *Monitor, _ time.Time) bool { return m.inspection.on },
+		detail: func(m *Monitor) string { return m.inspection.detail() },
+	},
+	{
+		code: Captive, title: "A portal keeps this host in", severity: "warning", after: 15 * time.Minute,
+		text:  "Every name leads to one address and nobody is heard over TLS, as before a login: nothing is judged. Log in to the network; where there is no portal, somebody cuts this host off.",
+		holds: func(m *Monitor, _ time.Time) bool { return m.crowd.captive() },
+	},
+	{
+		code: NetworkUnsteady, title: "The network changes all the time", severity: "warning",
+		text:  "Links, routes or nameservers changed for 5 minutes of the last 15, so that changing no longer keeps anybody from being accused. Look at the link, and at who gives out addresses.",
+		holds: func(m *Monitor, now time.Time) bool { return m.transition.worn(now, m.cfg.Timing) },
 	},
 	{
 		code: CaptureOff, title: "The wire is not heard", severity: "warning",
@@ -139,27 +161,24 @@ func (r *rising) lately(n uint64, now time.Time, d time.Duration) bool {
 }
 
 // reach is what handshakes say of this host, rather than of an address: whether
-// it can make any, and whether its clock is right.
+// it can make any.
 type reach struct {
-	silent  map[netip.Addr]bool // that nothing came back from, since one last did
-	tries   int
-	expired map[string]bool // names with a certificate out of its time, since one was last in it
+	silent map[netip.Addr]bool // that nothing came back from, since one last did
+	tries  int
 }
 
-// One partner that is down is not an egress that is blocked, and one forgotten
-// certificate not a wrong clock.
+// One partner that is down is not an egress that is blocked.
 const (
 	silentTries     = 3
 	silentAddresses = 2
-	clockNames      = 2
 	maxReach        = 64 // entries that are kept
 )
 
 func (r *reach) blocked() bool { return r.tries >= silentTries && len(r.silent) >= silentAddresses }
 
-func (r *reach) note(name string, e Evidence) {
+func (r *reach) note(e Evidence) {
 	if r.silent == nil {
-		r.silent, r.expired = map[netip.Addr]bool{}, map[string]bool{}
+		r.silent = map[netip.Addr]bool{}
 	}
 	switch e.Outcome {
 	case OutcomeNotDialled, "":
@@ -169,12 +188,6 @@ func (r *reach) note(name string, e Evidence) {
 			r.silent[e.Address] = true
 		}
 		return
-	case OutcomeOK:
-		clear(r.expired)
-	case OutcomeExpired:
-		if len(r.expired) < maxReach {
-			r.expired[name] = true
-		}
 	}
 	r.tries = 0
 	clear(r.silent)

@@ -89,10 +89,6 @@ func (b *Baseline) knows(a netip.Addr) bool {
 	return false
 }
 
-// StateCaptive is the state of a sample in which every name leads to one address
-// and no witness is heard: a portal asks for a login (detection §5.5).
-const StateCaptive = "captive"
-
 // captive reports whether the network looks like one with a captive portal: names
 // that have nothing to do with each other lead to one address, nobody is heard
 // over TLS, and nothing has shown a right certificate since it began. Who only
@@ -105,8 +101,11 @@ func (m *Monitor) captive(now time.Time) bool {
 	if m.crowd.portalAt.IsZero() {
 		m.crowd.portalAt = now
 	}
-	return !m.crowd.trusted.After(m.crowd.portalAt)
+	return m.crowd.captive()
 }
+
+// captive reports whether it looked like a captive portal when last looked at.
+func (c *crowd) captive() bool { return !c.portalAt.IsZero() && !c.trusted.After(c.portalAt) }
 
 func (m *Monitor) portalLike(now time.Time) bool {
 	if !m.silentRole(func(p *peer) bool { return p.Role == Reference && p.Transport != UDP && p.Transport != TCP }) {

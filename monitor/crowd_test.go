@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,9 @@ func TestCaptive(t *testing.T) {
 						if j.Cause == monitor.CauseCaptive && tt.open {
 							t.Fatalf("captive, though %s proves itself", goodAddr)
 						}
+					}
+					if got := slices.Contains(ill(t, m), monitor.Captive); got == tt.open {
+						t.Errorf("the condition captive: %t", got)
 					}
 					if j := judged(t, m, apiA.Name); fmt.Sprint(j.Verdict, " ", j.Cause) != tt.want {
 						t.Errorf("%s %s, want %s; %+v", j.Verdict, j.Cause, tt.want, j.Reasons)

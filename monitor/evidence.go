@@ -117,6 +117,7 @@ type Evidence struct {
 	Status    DNSSECStatus `json:"status,omitempty"`    // dnssec
 	Addresses []netip.Addr `json:"addresses,omitempty"` // sorted; all that any authoritative server gave, where it is a walk
 	Stripped  bool         `json:"stripped,omitempty"`  // dnssec: bogus for want of the signatures that the zone has
+	Late      bool         `json:"late,omitempty"`      // dnssec: indeterminate since a signature, right as it is, is for another time
 	Records   []Record     `json:"records,omitempty"`   // of the type that was asked for, where that is no address
 	Absent    bool         `json:"absent,omitempty"`    // that there is no such record, proven or said by authority
 

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ type health struct {
 	dropped  rising
 	unheeded rising
 	reach    reach
+	dates    dates
 }
 
 // ailment is a condition that holds.
@@ -111,8 +111,8 @@ func (m *Monitor) examine(now time.Time) {
 		m.ail(c, holds, now)
 		if a := m.health.ailments[c.code]; a != nil {
 			a.detail = detail
-			if c.code == ClockStepped {
-				a.detail = fmt.Sprintf("by %s", m.health.step.Round(time.Second))
+			if c.detail != nil {
+				a.detail = c.detail(m)
 			}
 		}
 	}
@@ -173,6 +173,9 @@ func (m *Monitor) healthStatus() []HealthStatus {
 // noteSystem keeps in mind which resolvers are this host's, and logs, once,
 // that they cannot be read.
 func (m *Monitor) noteSystem(rs []Resolver, err error) {
+	if err == nil && m.systemErr == nil && m.current != nil && !slices.Equal(nameservers(m.current), nameservers(rs)) {
+		m.changeNetwork(m.cfg.Now(), "its nameservers")
+	}
 	m.current = rs
 	if err != nil && (m.systemErr == nil || m.systemErr.Error() != err.Error()) {
 		m.log.Warn("this host's resolvers cannot be read", "err", err)

@@ -24,6 +24,8 @@ type Ruling struct {
 	Egress      netip.Addr   // from where one of those endpoints asks
 	Signed      bool         // a signature of the zone was seen to hold
 	Absent      bool         // this host's path denies the record, and no witness was heard
+	Shown       []Showing    // certificates of the case that prove nothing
+	Untimely    bool         // the certificate of a witness is out of its time
 }
 
 // Judge decides what is made of a case. It is a pure function: the same case
@@ -32,10 +34,10 @@ func Judge(c *Case) Ruling {
 	v := newView(c)
 	findings := v.find()
 	r := Ruling{Judgement: Judgement{Name: c.Question.Name, Type: c.Question.Type, At: v.at}}
-	captive := len(c.Samples) > 0 && slices.Contains(c.Samples[len(c.Samples)-1].State, StateCaptive) && v.on("clear.captive")
-	if !captive {
+	if !v.in(StateCaptive) {
 		r.Accusations = v.accuse(findings)
 	}
+	v.unsettle(r.Accusations)
 	for _, o := range v.choose(func(*answer) bool { return true }) {
 		r.Answers = append(r.Answers, o.Observation)
 	}
@@ -45,11 +47,9 @@ func Judge(c *Case) Ruling {
 	v.fresh(&r)
 	v.doubt(&r)
 	v.toProve(&r)
+	r.Shown, r.Untimely = v.showings(), len(v.choose(func(o *answer) bool { return o.Witness() && o.Error == ErrExpired })) > 0
 	v.decide(&r)
-	if captive && r.Verdict != Clean {
-		r.Verdict, r.Cause, r.Absent = Unknown, CauseCaptive, false
-		r.Cure = r.Cause.Cure(strings.TrimSuffix(c.Question.Name, "."))
-	}
+	v.mute(&r)
 	v.explain(&r)
 	return r
 }
@@ -173,7 +173,7 @@ func (v *view) toProve(r *Ruling) {
 // control was asked yet.
 func (v *view) unsettled(a netip.Addr) bool {
 	ps := v.proofs[a]
-	return len(ps) > 0 && ps[len(ps)-1].Outcome.Wrong() && !v.triedControl(ps[len(ps)-1])
+	return len(ps) > 0 && ps[len(ps)-1].Outcome.Wrong() && !v.triedControl(ps[len(ps)-1]) && !v.inspects(ps[len(ps)-1])
 }
 
 // dueProof reports whether a good address should be asked for its certificate

@@ -102,6 +102,8 @@ func groupKey(a Accusation, name string) string {
 // only odd stays a verdict that status shows, and calls nobody.
 func (p *Policy) mayOpen(a Accusation, concluded bool) (Transition, bool) {
 	switch {
+	case a.Passing:
+		return NotYetProven, false
 	case a.Kind == AttackAttempt || a.Kind == PathInjection && a.Confidence < Confirmed:
 		// Two answers to one query are a fact. It waits only for what tells which
 		// of them is false.

@@ -32,28 +32,31 @@ type Monitor struct {
 	dropped atomic.Uint64 // samples offered that found no room
 	notes   notes
 	moved   chan struct{} // of size 1: this host's resolvers may be others
+	shifted chan struct{} // of size 1: the way to them may be another
 
 	// What follows belongs to the goroutine of Run.
-	subjects  map[string]*subject
-	order     []*subject
-	agenda    agenda
-	alerts    map[string]*life
-	batch     Batch
-	writing   *Batch // the batch that is being committed
-	storeErr  error
-	systemErr error
-	current   []Resolver // this host's, when last looked at
-	lastBeat  time.Time
-	started   time.Time
-	ctx       context.Context // of Run, for the work it starts
-	counts    Counts
-	health    health
-	crowd     crowd
-	proofs    proofQueue
-	peers     map[string]*peer
-	wakes     bucket               // of all names
-	hastened  time.Time            // when rounds were last brought forward, or will be
-	resting   map[string]*Baseline // of names that a reload took off the list
+	subjects   map[string]*subject
+	order      []*subject
+	agenda     agenda
+	alerts     map[string]*life
+	batch      Batch
+	writing    *Batch // the batch that is being committed
+	storeErr   error
+	systemErr  error
+	current    []Resolver // this host's, when last looked at
+	lastBeat   time.Time
+	started    time.Time
+	ctx        context.Context // of Run, for the work it starts
+	counts     Counts
+	health     health
+	crowd      crowd
+	inspection inspection
+	transition transition
+	proofs     proofQueue
+	peers      map[string]*peer
+	wakes      bucket               // of all names
+	hastened   time.Time            // when rounds were last brought forward, or will be
+	resting    map[string]*Baseline // of names that a reload took off the list
 
 	acquaintances map[string]acquaintance // by endpoint
 }
@@ -88,7 +91,7 @@ func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) 
 		cfg: cfg, policy: cfg.policy(), asker: asker, prover: prover, store: store, log: log,
 		samples: make(chan Sample, sampleQueue), results: make(chan result), calls: make(chan func()),
 		stored: make(chan error, 1), done: make(chan struct{}), asks: make(chan struct{}, cfg.MaxAsks),
-		moved:    make(chan struct{}, 1),
+		moved: make(chan struct{}, 1), shifted: make(chan struct{}, 1),
 		subjects: map[string]*subject{}, alerts: map[string]*life{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
 		acquaintances: map[string]acquaintance{},
 	}
@@ -137,6 +140,10 @@ func (m *Monitor) Run(ctx context.Context) error {
 			call()
 		case <-m.moved:
 			m.hasten(m.cfg.Now())
+		case <-m.shifted:
+			now := m.cfg.Now()
+			m.changeNetwork(now, "the way to its resolvers")
+			m.hasten(now)
 		case err := <-m.stored:
 			m.wrote(err)
 		}

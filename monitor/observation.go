@@ -38,10 +38,11 @@ type Record struct {
 // Words for Observation.Error: why there is no answer. What follows a colon is
 // detail for people.
 const (
-	ErrTimeout     = "timeout"      // nothing came in time
-	ErrRefused     = "refused"      // connection refused, or ICMP port unreachable
-	ErrUnreachable = "unreachable"  // no route, or the network says so
-	ErrTLS         = "tls"          // the endpoint did not prove its name
+	ErrTimeout     = "timeout"     // nothing came in time
+	ErrRefused     = "refused"     // connection refused, or ICMP port unreachable
+	ErrUnreachable = "unreachable" // no route, or the network says so
+	ErrTLS         = "tls"         // the endpoint did not prove its name
+	ErrExpired     = ErrTLS + ": x509: certificate has expired or is not yet valid"
 	ErrBadResponse = "bad_response" // a message that cannot be read, or that answers something else
 	ErrCanceled    = "canceled"     // we stopped waiting
 	ErrOther       = "error"

@@ -267,7 +267,7 @@ func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
 		}
 	}
 	add(r.Suspects, Suspect, maxSuspects)
-	if m.cfg.Once || r.Moved {
+	if m.cfg.Once || r.Moved || r.Untimely {
 		add(r.Unproven, Suspect, maxSuspects-len(ps))
 	}
 	if len(ps) > 0 {

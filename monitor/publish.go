@@ -51,15 +51,17 @@ func (q *question) remember(r *Ruling) {
 		return
 	}
 	a := &r.Accusations[0]
-	if q.peak.Harmless && !a.Harmless || a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score && (q.peak.Confidence == Unsuspected || !a.Harmless || q.peak.Harmless) {
+	// What a change of networks may have made is no proof to hold on to.
+	if !a.Passing && (q.peak.Harmless && !a.Harmless || a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score && (q.peak.Confidence == Unsuspected || !a.Harmless || q.peak.Harmless)) {
 		q.peak = *a
 		return
 	}
 	if a.Confidence == Unsuspected || q.peak.Confidence == Unsuspected || a.Harmless {
 		return
 	}
-	last, ttl, count := a.Last, a.TTL, a.Count
+	last, ttl, count, waits := a.Last, a.TTL, a.Count, a.Passing && q.peak.Confidence < Confirmed
 	*a = q.peak
+	a.Passing = waits
 	a.Last, a.TTL, a.Count = last, max(a.TTL, ttl), max(a.Count, count)
 	r.Kind, r.Confidence, r.Attribution, r.Score, r.Reasons = a.Kind, a.Confidence, a.Attribution, a.Score, reasons(a.Findings)
 	if a.Confidence == Confirmed && r.Verdict == Suspicious {
@@ -346,9 +348,13 @@ func (m *Monitor) queueProofs(q *question, r Ruling) {
 	if q.open() || m.cfg.Once {
 		return
 	}
+	every := m.cfg.Timing.ProofInterval
+	if m.inspection.on {
+		every = m.cfg.Timing.WitnessInterval // a right certificate ends it
+	}
 	for _, a := range r.Unproven {
 		p := passing{q: q, addr: a}
-		if at, ok := q.tried[a]; ok && r.At.Sub(at) < m.cfg.Timing.ProofInterval || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
+		if at, ok := q.tried[a]; ok && r.At.Sub(at) < every || len(m.proofs.waiting) >= maxPassing || slices.Contains(m.proofs.waiting, p) {
 			continue
 		}
 		m.proofs.waiting = append(m.proofs.waiting, p)

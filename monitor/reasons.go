@@ -180,7 +180,11 @@ func (v *view) unknownFacts() []Reason {
 			continue
 		}
 		for _, a := range o.addrs {
-			if c, why := v.class(a); !c.Good() {
+			c, why := v.class(a)
+			if c == Authoritative && v.in(StateTLSInspected) {
+				rs = append(rs, Reason{Rule: "div.addr_unknown", Fact: fmt.Sprintf("%s at %s: %s, heard on a path that re-signs certificates", a, o.Label(), why)})
+			}
+			if !c.Good() {
 				fact := fmt.Sprintf("%s at %s: %s", a, o.Label(), why)
 				if ps := v.proofs[a]; len(ps) > 0 && ps[len(ps)-1].Outcome != OutcomeOK {
 					fact += ", and it " + ps[len(ps)-1].Outcome.Phrase()

@@ -135,7 +135,7 @@ func (m *Monitor) takeResult(r result) {
 		for _, e := range r.sample.Evidence {
 			if e.Kind == EvidenceTLS {
 				q.handshaken = r.sample.At
-				m.health.reach.note(q.q.Name, e)
+				m.health.reach.note(e)
 			}
 		}
 	}
@@ -165,9 +165,8 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 		q.subject.base = NewBaseline(q.q.Name, s.At)
 	}
 	m.crowd.note(s)
-	if m.captive(s.At) {
-		s.State = append(slices.Clip(s.State), StateCaptive)
-	} else {
+	s.State = append(slices.Clip(s.State), m.states(s)...)
+	if !slices.Contains(s.State, StateCaptive) {
 		s.Evidence = append(slices.Clip(s.Evidence), m.crowds(s)...)
 	}
 	m.meet(s)
@@ -187,6 +186,8 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 		q.answered = s.At
 	}
 	q.ruling = r
+	m.inspect(q.q.Name, r.Shown)
+	m.health.dates.note(q.q.Name, r.Shown, s.Evidence)
 	switch {
 	case !q.open():
 		if !m.wants(q, r) {

@@ -52,6 +52,8 @@ func (v *view) weighProofs(a netip.Addr, f *Finding) bool {
 		f.Fact = fmt.Sprintf("%s %s, %s right in the same minute", a, last.Outcome.Phrase(), v.control(last))
 	case last.Outcome.Wrong() && privateAddress(a) && !v.public() && v.on("clear.never_public"):
 		f.Fact = fmt.Sprintf("%s %s, as sites inside of networks do", a, last.Outcome.Phrase())
+	case v.inspects(last):
+		f.Fact = fmt.Sprintf("%s %s, as all do here: TLS is inspected on the way", a, last.Outcome.Phrase())
 	case last.Outcome.Wrong() && !v.triedControl(last):
 		f.Weight, f.Pending = pending, true
 		f.Fact = fmt.Sprintf("%s %s; no address is known to be right to compare with", a, last.Outcome.Phrase())

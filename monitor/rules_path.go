@@ -209,6 +209,7 @@ func (v *view) masked(endpoint string) (at []time.Time, last *answer) {
 		case o.Endpoint() != endpoint:
 		case o.Error == "":
 			at = nil
+		case o.Error == ErrExpired && v.in(StateClock):
 		case strings.HasPrefix(o.Error, ErrTLS):
 			at, last = append(at, o.At), o
 		}

@@ -94,10 +94,3 @@ func ReadSamples(r io.Reader, yield func(Sample) error) error {
 	}
 	return sc.Err()
 }
-
-// States that a sample can carry.
-const (
-	// CaptureDegraded: packets were lost a moment ago, so a query may have been
-	// sent more often than it was seen.
-	CaptureDegraded = "capture_degraded"
-)

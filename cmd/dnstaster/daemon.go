@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -196,6 +197,30 @@ func (d *daemon) followSystem(ctx context.Context) error {
 	return nil
 }
 
+// followRoutes tells the monitor when the way to this host's resolvers, or to a
+// witness, becomes another. Where that cannot be told, what is seen meanwhile counts
+// as it always does.
+func (d *daemon) followRoutes(ctx context.Context) error {
+	to := func() (as []netip.Addr) {
+		mc := d.parts.Load().mc
+		rs := slices.Concat(mc.References, mc.Twins)
+		if mc.System != nil {
+			own, _ := mc.System() // what cannot be read leads nowhere
+			rs = append(rs, own...)
+		}
+		for _, r := range rs {
+			if r.Addr.IsValid() {
+				as = append(as, r.Addr.Addr())
+			}
+		}
+		return as
+	}
+	if err := resolver.WatchRoutes(ctx, to, d.monitor.NetworkChanged); err != nil {
+		d.log.Warn("changes of links and routes are not seen", "err", err)
+	}
+	return nil
+}
+
 // run works until ctx ends, and returns nil then.
 func (d *daemon) run(ctx context.Context) error {
 	tasks := map[string]func(context.Context) error{
@@ -203,6 +228,7 @@ func (d *daemon) run(ctx context.Context) error {
 		"storage": d.store.Run,
 		"control": func(ctx context.Context) error { return d.control.Serve(ctx, d.socket) },
 		"system":  d.followSystem,
+		"routes":  d.followRoutes,
 		"metrics": d.metrics.run,
 		"lookout": d.lookAround,
 	}

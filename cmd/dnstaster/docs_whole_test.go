@@ -27,7 +27,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	fact := monitor.Evidence{
 		Kind: monitor.EvidenceTLS, At: at, Role: monitor.Suspect, Address: addr, Port: 443, Outcome: monitor.OutcomeOK,
 		SPKI: spki, Issuer: "Example CA", NotBefore: at, NotAfter: at, Detail: "x",
-		Resolver: "isp|203.0.113.53|udp", Status: monitor.Secure, Stripped: true, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true,
+		Resolver: "isp|203.0.113.53|udp", Status: monitor.Secure, Stripped: true, Late: true, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true,
 		PathProven: true, Partial: true, Zone: name, Nameservers: []string{"ns." + name}, Delegation: []string{"ns." + name}, DS: []string{"1 13 2 00"}, TTL: 60,
 		Servers: []monitor.AuthoritativeServer{{
 			Name: "ns." + name, Address: addr, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true, Serial: 1, Error: "timeout",

@@ -111,7 +111,7 @@ func handshakeCause(ctx context.Context, err error) error {
 		return errNotHTTP2 // the name is proven
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		// The text of x509 has the current time in it.
-		return tlsError{errors.New("x509: certificate has expired or is not yet valid")}
+		return tlsError{errors.New(strings.TrimPrefix(monitor.ErrExpired, monitor.ErrTLS+": "))}
 	case errors.As(err, &verified):
 		return tlsError{verified.Err}
 	case errors.As(err, &number), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

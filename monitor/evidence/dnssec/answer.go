@@ -20,6 +20,7 @@ type link struct {
 	zone   string
 	ds     []string
 	detail string
+	late   bool // for want of a signature that is for now
 }
 
 // stripped begins the detail of what has no signatures though it must.
@@ -34,6 +35,7 @@ func (l link) add(e *monitor.Evidence) {
 	was, is := slices.Index(gravity, e.Status), slices.Index(gravity, l.status)
 	if is > was || is == was && l.status == monitor.Secure {
 		e.Status, e.Detail, e.Zone, e.DS = l.status, l.detail, l.zone, l.ds
+		e.Late = l.late
 		e.Stripped = l.status == monitor.Bogus && strings.HasPrefix(l.detail, stripped)
 	}
 }
@@ -42,7 +44,7 @@ func (l link) add(e *monitor.Evidence) {
 func (s *session) answer(ctx context.Context, e *monitor.Evidence, name string, kind uint16) {
 	m, err := s.ask(ctx, s.via, name, kind)
 	if err != nil {
-		link{status: monitor.Indeterminate, detail: reason(err)}.add(e)
+		link{status: monitor.Indeterminate, detail: reason(err), late: isLate(err)}.add(e)
 		return
 	}
 	seen := []string{name}
@@ -68,7 +70,7 @@ func (s *session) answer(ctx context.Context, e *monitor.Evidence, name string, 
 		if s.ends(m, name, kind) {
 			// The resolver did not follow: it may have meant us to.
 			if m, err = s.ask(ctx, s.via, name, kind); err != nil {
-				link{status: monitor.Indeterminate, detail: reason(err)}.add(e)
+				link{status: monitor.Indeterminate, detail: reason(err), late: isLate(err)}.add(e)
 				return
 			}
 		}
@@ -131,7 +133,7 @@ func (s *session) positive(ctx context.Context, m *reply, r rrset, name string) 
 				return faulty(z, err)
 			}
 			if v.unprotected {
-				return link{monitor.Insecure, z.name, dsData(z.ds), v.why}
+				return link{monitor.Insecure, z.name, dsData(z.ds), v.why, false}
 			}
 		}
 		if r.kind == dns.TypeDNAME {
@@ -140,7 +142,7 @@ func (s *session) positive(ctx context.Context, m *reply, r rrset, name string) 
 			}
 		}
 		return link{monitor.Secure, z.name, dsData(z.ds),
-			r.String() + " is signed by key " + itoa(sealed.tag) + " of " + z.name + " until " + stamp(sealed.until)}
+			r.String() + " is signed by key " + itoa(sealed.tag) + " of " + z.name + " until " + stamp(sealed.until), false}
 	})
 }
 
@@ -169,10 +171,10 @@ func (s *session) negative(ctx context.Context, m *reply, name string, kind uint
 		case err != nil:
 			return faulty(z, err)
 		case v.unprotected:
-			return link{monitor.Insecure, z.name, dsData(z.ds), v.why}
+			return link{monitor.Insecure, z.name, dsData(z.ds), v.why, false}
 		}
 		return link{monitor.Secure, z.name, dsData(z.ds), "that there is no " + name + " " + dns.Type(kind).String() +
-			" is signed by key " + itoa(d.tag) + " of " + z.name + " until " + stamp(d.ends)}
+			" is signed by key " + itoa(d.tag) + " of " + z.name + " until " + stamp(d.ends), false}
 	})
 }
 
@@ -185,13 +187,13 @@ func (s *session) locate(ctx context.Context, name, signer string, judge func(*z
 		p, err := s.descend(ctx, name, stop)
 		switch {
 		case err != nil && hasty.status == "":
-			return link{status: monitor.Indeterminate, detail: reason(err)}
+			return link{status: monitor.Indeterminate, detail: reason(err), late: isLate(err)}
 		case err != nil:
 			// Nothing shows that another zone begins below the one that failed;
 			// nothing shows that none does.
-			return link{monitor.Indeterminate, hasty.zone, hasty.ds, hasty.detail + "; " + reason(err)}
+			return link{monitor.Indeterminate, hasty.zone, hasty.ds, hasty.detail + "; " + reason(err), hasty.late || isLate(err)}
 		case p.open != nil:
-			return link{monitor.Insecure, p.open.name, dsData(p.open.ds), p.open.name + " is unsigned: " + p.open.why}
+			return link{monitor.Insecure, p.open.name, dsData(p.open.ds), p.open.name + " is unsigned: " + p.open.why, false}
 		case p.zone.name == hasty.zone && hasty.status != "":
 			return hasty
 		}
@@ -204,5 +206,5 @@ func (s *session) locate(ctx context.Context, name, signer string, judge func(*z
 }
 
 func faulty(z *zone, err error) link {
-	return link{status(err), z.name, dsData(z.ds), strings.TrimSpace(reason(err))}
+	return link{status(err), z.name, dsData(z.ds), strings.TrimSpace(reason(err)), isLate(err)}
 }

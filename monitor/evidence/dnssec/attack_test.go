@@ -461,6 +461,9 @@ func TestAttacks(t *testing.T) {
 				if e.Status != tt.want || !strings.Contains(e.Detail, tt.detail) {
 					t.Errorf("status %s%s, want %s with %q: %s", e.Status, again, tt.want, tt.detail, e.Detail)
 				}
+				if late := e.Status == monitor.Indeterminate && strings.Contains(e.Detail, "is right, but for"); e.Late != late {
+					t.Errorf("late is %t%s: %s", e.Late, again, e.Detail)
+				}
 			}
 		})
 	}

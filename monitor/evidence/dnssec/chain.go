@@ -223,7 +223,7 @@ func (s *session) chainFlaw(name string, err error) error {
 	if faultOf(err) == untimely && dns.CountLabel(name) <= 1 {
 		text = "the clock here (" + stamp(s.now) + ") may be wrong: " + err.Error()
 	}
-	return flaw{unavailable, text}
+	return flaw{unavailable, text, isLate(err)}
 }
 
 // dsData gives a DS set in presentation form, sorted.

@@ -24,11 +24,14 @@ const (
 type flaw struct {
 	fault fault
 	text  string
+	late  bool // since the signature of a zone above is for another time
 }
 
 func (f flaw) Error() string { return f.text }
 
-func flawed(f fault, format string, args ...any) error { return flaw{f, fmt.Sprintf(format, args...)} }
+func flawed(f fault, format string, args ...any) error {
+	return flaw{f, fmt.Sprintf(format, args...), f == untimely}
+}
 
 // faultOf gives the fault of any error; what is no flaw could not be had.
 func faultOf(err error) fault {
@@ -37,6 +40,12 @@ func faultOf(err error) fault {
 		return f.fault
 	}
 	return unavailable
+}
+
+// isLate reports whether it is a matter of time only.
+func isLate(err error) bool {
+	var f flaw
+	return errors.As(err, &f) && f.late
 }
 
 // status is what an answer with that flaw comes to. A signature by the right

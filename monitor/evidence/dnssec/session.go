@@ -59,7 +59,7 @@ func (s *session) sparing(f func() error) error {
 	s.left.signatures += before.signatures - lent.signatures
 	s.left.hashes += before.hashes - lent.hashes
 	if faultOf(err) == spent && s.left.queries > 0 && s.left.signatures > 0 && s.left.hashes > 0 {
-		return flaw{unavailable, err.Error()}
+		return flaw{fault: unavailable, text: err.Error()}
 	}
 	return err
 }
