@@ -49,7 +49,8 @@ type cacheState struct {
 	mixed   time.Time // when answers of two ages last came by turns
 	counted []mark    // names whose TTL counted down
 	stood   time.Time // when the TTL of a known answer last stood still
-	lapses  []mark    // known answers that were replaced by known ones too early
+	lapses  []mark    // known answers that were replaced by known ones too early, in the last minute
+	strays  []mark    // and before, but for flushes
 	flushed time.Time
 	floors  []mark // names that were kept for longer than their zones allowed
 }
@@ -106,7 +107,7 @@ func (s *cacheState) note(q Question, o Observation, known bool, env uint32, t T
 	k := Cache{
 		Single: s.hits >= singleHits && o.At.Sub(s.mixed) >= cacheFor/scale,
 		Counts: s.counts(q.Name, o.At.Add(-countedFor/scale)),
-		Hasty:  after(s.lapses, o.At.Add(-cacheFor/scale)) >= hastyLapses,
+		Hasty:  after(s.strays, o.At.Add(-cacheFor/scale))+len(s.lapses) >= hastyLapses,
 		Floor:  s.floor(o.At.Add(-cacheFor / scale)),
 	}
 	if h := s.held[q]; h != nil && h.by == key && h.left > 0 {
@@ -139,8 +140,7 @@ func (s *cacheState) follow(q Question, o Observation, key uint64, ttl uint32, k
 	} else {
 		h.still = still{key, ttl, at, at}
 	}
-	slack := trackSlack + min(time.Duration(o.RTT), time.Second)
-	if i := slices.IndexFunc(h.tracks, func(x track) bool { return x.key == key && x.until.Sub(until).Abs() <= slack }); i >= 0 {
+	if i := h.nearest(key, until, trackSlack+min(time.Duration(o.RTT), time.Second)); i >= 0 {
 		x := h.tracks[i]
 		s.hits++
 		if i < len(h.tracks)-1 {
@@ -171,24 +171,47 @@ func (s *cacheState) follow(q Question, o Observation, key uint64, ttl uint32, k
 	h.tracks = h.tracks[max(0, len(h.tracks)-maxTracks):]
 }
 
-// lapse takes in that a known answer was replaced too early by a known one. Many
-// at once are a flush, or a restart (detection CE-9).
-func (s *cacheState) lapse(m mark, t Timing) {
-	s.lapses = append(s.lapses, m)
-	s.lapses = s.lapses[max(0, len(s.lapses)-maxMarks):]
-	since := m.at.Add(-flushWithin / time.Duration(max(1, t.Factor)))
-	names := map[string]bool{}
-	for _, l := range s.lapses {
-		if l.at.After(since) {
-			names[l.name] = true
+// nearest finds the track of an answer that expires next to a time, within a slack;
+// -1 for none.
+func (h *holding) nearest(key uint64, until time.Time, slack time.Duration) int {
+	best := -1
+	for i, x := range h.tracks {
+		if d := x.until.Sub(until).Abs(); x.key == key && d <= slack {
+			best, slack = i, d
 		}
 	}
+	return best
+}
+
+// lapse takes in that a known answer was replaced too early by a known one. Many
+// at once are a flush, or a restart (detection CE-9): that happens now and then. What
+// is no part of one, or of one too many, is what the cache always does.
+func (s *cacheState) lapse(m mark, t Timing) {
+	scale := time.Duration(max(1, t.Factor))
+	if m.at.Sub(s.flushed) <= flushWithin/scale {
+		return
+	}
+	since := m.at.Add(-flushWithin / scale)
+	var recent []mark
+	names := map[string]bool{}
+	for _, l := range append(s.lapses, m) {
+		if l.at.After(since) {
+			recent = append(recent, l)
+			names[l.name] = true
+		} else {
+			s.strays = append(s.strays, l)
+		}
+	}
+	s.lapses = recent[max(0, len(recent)-maxMarks):]
 	if len(names) >= flushNames {
-		s.flushed = m.at
+		if m.at.Sub(s.flushed) > flushFor/scale && after(s.strays, m.at.Add(-cacheFor/scale)) < hastyLapses {
+			s.flushed = m.at
+		} else {
+			s.strays = append(s.strays, m)
+		}
+		s.lapses = nil
 	}
-	if !s.flushed.Before(since) {
-		s.lapses = slices.DeleteFunc(s.lapses, func(l mark) bool { return l.at.After(since) })
-	}
+	s.strays = s.strays[max(0, len(s.strays)-maxMarks):]
 }
 
 // counts reports whether the TTLs of enough names other than one were seen to

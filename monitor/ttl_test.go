@@ -216,8 +216,8 @@ func TestCacheIsLearnt(t *testing.T) {
 		"as RFC 1035 has it": {want: &monitor.Cache{Single: true, Counts: true, Left: 1}},
 		"a pool of four":     {cache: cache{members: 4}, want: &monitor.Cache{Hasty: true, Left: 1}},
 		"with a floor":       {cache: cache{floor: 3600}, ttl: 60, want: &monitor.Cache{Single: true, Counts: true, Floor: 3600, Left: 1}},
-		"with a plateau":     {cache: cache{plateau: 900}, want: &monitor.Cache{Single: true, Left: 1, Flushed: true}},
-		"it fetches anew after two minutes (Knot's STUB)": {cache: cache{refresh: 2 * time.Minute}, want: &monitor.Cache{Single: true, Counts: true, Hasty: true, Left: 1, Flushed: true}},
+		"with a plateau":     {cache: cache{plateau: 3000}, want: &monitor.Cache{Single: true, Hasty: true, Left: 1}},
+		"it fetches anew after two minutes (Knot's STUB)": {cache: cache{refresh: 2 * time.Minute}, want: &monitor.Cache{Single: true, Counts: true, Hasty: true, Left: 1}},
 		"TTLs that are gone before the next round":        {ttl: 50, want: nil},
 		"one name was flushed yesterday": {before: func(c *cache, qs []monitor.Question) { c.forget(qs[1]); wait(2 * time.Hour) },
 			want: &monitor.Cache{Single: true, Counts: true, Left: 1}},
@@ -247,7 +247,7 @@ func TestCacheIsLearnt(t *testing.T) {
 					}
 				}
 				watch(t, w, c, func(*monitor.Monitor) {
-					wait(130 * time.Minute)
+					wait(80 * time.Minute)
 					if tt.before != nil {
 						tt.before(&cache, qs)
 					}
@@ -289,6 +289,11 @@ func TestCacheIsReplayed(t *testing.T) {
 		var live []string
 		watch(t, w, c, func(m *monitor.Monitor) {
 			wait(80 * time.Minute)
+			// In quiet times the last round of witnesses is kept, and no other: the next one
+			// must not be the first that sees the lie.
+			for len(tape) == 0 || tape[len(tape)-1].Question != q || !slices.ContainsFunc(tape[len(tape)-1].Answers, monitor.Observation.Witness) {
+				wait(time.Second)
+			}
 			cache.poison(q, 3600)
 			wait(3 * time.Minute)
 			live = rulesOf(judged(t, m, q.Name).Reasons)
