@@ -131,13 +131,12 @@ func earlyReplace(v *view) []Finding {
 		if c == nil || !c.Single || c.Hasty || c.Left == 0 || c.Flushed && v.on("clear.ttl_flush") {
 			continue
 		}
-		f := accused(o)
-		f.Address = v.worstOf(o)
-		f.Fact = fmt.Sprintf("%s had a good answer that was to last for another %d s, and does not let go of others before their time", o.Label(), c.Left)
-		// Whether it let go of other names too is known when they were asked about.
-		if v.at.Sub(c.Replaced) >= v.Policy.Timing.Interval {
-			f.Weight = medium
+		if v.at.Sub(c.Replaced) < v.Policy.Timing.Interval {
+			continue // whether it let go of other names too is known when they were asked about
 		}
+		f := accused(o)
+		f.Weight, f.Address = medium, v.worstOf(o)
+		f.Fact = fmt.Sprintf("%s had a good answer that was to last for another %d s, and does not let go of others before their time", o.Label(), c.Left)
 		fs = append(fs, f)
 	}
 	return fs
