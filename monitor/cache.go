@@ -22,24 +22,24 @@ type Cache struct {
 // What is made of the TTLs of an endpoint. Those that are shorter than slightTTL
 // say nothing: they are gone before the next question.
 const (
-	slightTTL     = 5                       // seconds
-	trackSlack    = 1500 * time.Millisecond // rounding to seconds, and the way
-	singleHits    = 50                      // answers that went on with an earlier one, and none by turns: one cache
-	countedNames  = 3                       // other names whose TTL it counted down lately
-	floorNames    = 3                       // names that it kept for longer than their zones allowed
-	flushNames    = 3                       // names that it let go of at once
-	hastyLapses   = 2                       // good answers that it fetched anew too early: one may be somebody's flush
-	countedFor    = time.Hour
-	cacheFor      = 24 * time.Hour // life of what is learnt of a cache
-	flushWithin   = time.Minute
-	flushFor      = 10 * time.Minute
-	earlyBy       = 12 * time.Second // before an answer expires, caches may fetch it anew
-	stillFor      = 10 * time.Second // a TTL that stands still does so for so long
-	stillAnswers  = 4                // and in so many answers
-	maxTracks     = 8
-	maxMarks      = 8
-	maxHeld       = 16384 // questions of which answers of one endpoint are kept
-	trackDuration = 3 * time.Second
+	slightTTL    = 5                       // seconds
+	trackSlack   = 1500 * time.Millisecond // rounding to seconds, and the way
+	singleHits   = 50                      // answers that went on with an earlier one, and none by turns: one cache
+	countedNames = 3                       // other names whose TTL it counted down lately
+	floorNames   = 3                       // names that it kept for longer than their zones allowed
+	flushNames   = 3                       // names that it let go of at once
+	hastyLapses  = 2                       // good answers that it fetched anew too early: one may be somebody's flush
+	countedFor   = time.Hour
+	cacheFor     = 24 * time.Hour // life of what is learnt of a cache
+	flushWithin  = time.Minute
+	flushFor     = 10 * time.Minute
+	earlyBy      = 12 * time.Second // before an answer expires, caches may fetch it anew
+	stillFor     = 10 * time.Second // a TTL that stands still does so for so long
+	stillAnswers = 4                // and in so many answers
+	maxTracks    = 8
+	maxMarks     = 8
+	maxHeld      = 16384           // questions of which answers of one endpoint are kept
+	countedOver  = 3 * time.Second // a TTL counts down over so long at least
 )
 
 // cacheState is what is being learnt of one endpoint as a cache.
@@ -74,11 +74,11 @@ type holding struct {
 
 // track is one answer on its way to its expiry.
 type track struct {
-	key         uint64
-	until       time.Time // when it expires, as its TTL says
-	first, last time.Time
-	ttl         uint32 // when it was first seen
-	known       bool
+	key   uint64
+	until time.Time // when it expires, as its TTL says
+	first time.Time
+	ttl   uint32 // when it was first seen
+	known bool
 }
 
 // still is one answer whose TTL stays.
@@ -146,10 +146,10 @@ func (s *cacheState) follow(q Question, o Observation, key uint64, ttl uint32, k
 		if i < len(h.tracks)-1 {
 			s.mixed = at
 		}
-		if at.Sub(x.first) >= trackDuration && ttl < x.ttl {
+		if at.Sub(x.first) >= countedOver && ttl < x.ttl {
 			s.counted = remember(s.counted, mark{q.Name, at, ttl})
 		}
-		x.until, x.last, x.known = x.until.Add(until.Sub(x.until)/2), at, x.known || known
+		x.until, x.known = x.until.Add(until.Sub(x.until)/2), x.known || known
 		h.tracks = append(slices.Delete(h.tracks, i, i+1), x)
 		return
 	}
@@ -167,7 +167,7 @@ func (s *cacheState) follow(q Question, o Observation, key uint64, ttl uint32, k
 			h.left, h.by, h.replaced = uint32(left/time.Second), key, at
 		}
 	}
-	h.tracks = append(h.tracks, track{key: key, until: until, first: at, last: at, ttl: ttl, known: known})
+	h.tracks = append(h.tracks, track{key: key, until: until, first: at, ttl: ttl, known: known})
 	h.tracks = h.tracks[max(0, len(h.tracks)-maxTracks):]
 }
 
