@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"errors"
 	"time"
 
 	"github.com/dnstaster/dnstaster/lab/inject"
@@ -61,6 +62,58 @@ var doubtCases = []Case{
 		Cause: both(watchedAnew("young.cdn.lab"), briefly(cdnZone("^young A .*$", "young A 198.18.91.7", "isp"))),
 		Seen:  []string{"198.18.91.7"}, Then: elsewhere, Last: hitElsewhere,
 	},
+	{
+		ID: "C57", Title: "the provider itself answers for a name without TLS, with the same TTL each time", Name: "api.iot.lab", Before: directly, Start: monitor.Clean,
+		Cause: sends("isp", "api.iot.lab", world.EvilAddr), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: unconfirmed, Must: []string{"div.minority_group"}, MustNot: []string{"ttl.over_envelope"}, Also: reasoned("ttl.no_countdown"),
+	},
+	{
+		// The TTL is above the zone's, and below what this cache gives everything.
+		ID: "C58", Title: "the cache of a provider that keeps everything for an hour is poisoned for a name without TLS", Name: "api.iot.lab",
+		Before: both(configure("isp", "  cache-min-ttl: 3600"), directly), Start: monitor.Clean,
+		Cause: poisonUnbound("isp", "api.iot.lab", world.EvilAddr, 900), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: unconfirmed, Must: []string{"div.minority_group", "walk.contradiction"}, MustNot: []string{"ttl.over_envelope"}, Also: neverConfirmed,
+	},
+	{
+		// It had the address for too short a time to be known for it.
+		ID: "C59", Title: "a name without TLS has another address for a moment, and the provider, cut off from the zone's servers, hands that out for longer", Name: "short.shop.lab",
+		Config: watching(watch("short.shop.lab", "tls: off")), Before: both(configure("isp", "  serve-expired: yes"), directly), Start: monitor.Clean,
+		Cause: stuckWith("198.18.20.30"), Verdict: monitor.Suspicious, Seen: []string{"198.18.20.30"},
+		Want: unconfirmed, Must: []string{"div.minority_group", "walk.contradiction"}, MustNot: []string{"ttl.over_envelope"}, Also: allOf(neverConfirmed, shows("short.shop.lab", span{world.ISPAddr, 30, 30})),
+	},
+	{
+		ID: "C60", Title: "the provider's resolver is restarted, and poisoned at once for a name without TLS", Name: "api.iot.lab", Before: directly, Start: monitor.Clean,
+		Cause:   both(lasting(func(r *Run) error { return r.w.Service("isp").Restart() }), poisonUnbound("isp", "api.iot.lab", world.EvilAddr, 300)),
+		Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: unconfirmed, Must: []string{"div.minority_group", "walk.contradiction"}, MustNot: []string{"ttl.early_replace"}, Also: lasts(8 * time.Second),
+	},
+}
+
+// unconfirmed is what comes of a lie about a name without TLS, as long as its TTL
+// says nothing.
+var unconfirmed = []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}}
+
+// stuckWith gives short.shop.lab an address for a moment, and has the provider be
+// cut off from the zone's servers before it is taken back.
+func stuckWith(addr string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		const genuine = "198.18.60.20"
+		change := func(from, to string) error {
+			return knotc(r, "shop.lab", "zone-unset shop.lab short A "+from, "zone-set shop.lab short 5 A "+to)
+		}
+		if err := errors.Join(change(genuine, addr), flushed(r, "shop.lab"), within(10*time.Second, func() error { return r.d.answered(r.name(), addr) }),
+			r.d.awaitVerdict(r.name(), monitor.Clean, "", 10*time.Second)); err != nil {
+			return nil, err
+		}
+		undo, err := r.w.Host("isp").NFT("ip", "chain out { type filter hook output priority 0; ip daddr 198.18.50.0/24 drop; }")
+		if err != nil {
+			return undo, err
+		}
+		r.mark(time.Now())
+		undo = world.All(func() error { return unbound(r, "isp", "flush", r.name()) }, undo)
+		time.Sleep(6 * time.Second) // until it has expired
+		return undo, change(addr, genuine)
+	}
 }
 
 // pulse is a name of which every answer gives another address.

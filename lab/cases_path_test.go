@@ -93,7 +93,7 @@ var pathCases = []Case{
 		Cause: poisonProvider("api.iot.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
 		Must: []string{"div.minority_group", "walk.contradiction"}, MustNot: []string{"ttl.over_envelope"},
-		Also: neverConfirmed,
+		Also: allOf(neverConfirmed, reasoned("ttl.early_replace", "ttl.backdated")),
 	},
 	{
 		// What A22 is but for that: of four witnesses three are one, and two voices do not
@@ -198,6 +198,16 @@ var pathCases = []Case{
 		// Once a quorum denies the name, that it has no address is what everybody says.
 		Verdict: monitor.Unknown, Better: true, Listed: []Want{{Kind: "posture", Severity: "low", Name: "*"}},
 		Then: divert(udp53, "www.shop.lab"),
+	},
+	{
+		// The certificate is still right: what the provider gives is old, and nobody's lie.
+		ID: "A36b", Title: "a delegation is gone, and the provider keeps it alive",
+		Cause: both(proved(both(
+			configure("isp", "  domain-insecure: shop.lab\nstub-zone:\n  name: shop.lab\n  stub-addr: "+world.ZonesAddr),
+			redelegate("shop.lab", "shop NS ns1.shop", ";", "shop NS ns2.shop", ";", "ns1.shop A "+world.ZonesAddr, ";", "ns2.shop A "+world.Zones2Addr, ";")),
+			asks(world.Pub1Addr, "www.shop.lab", "NXDOMAIN"), asks(world.Pub2Addr, "www.shop.lab", "NXDOMAIN"), alive(world.RouterAddr, "www.shop.lab")),
+			asking("www.shop.lab")),
+		Also: reasoned("ttl.ghost"), Then: divert(udp53, "www.shop.lab"),
 	},
 	{
 		// A portal that lets DNS over HTTPS pass is none.

@@ -115,6 +115,32 @@ func weighs(rule string, weight int) func(r *Run) error {
 	}
 }
 
+// reasoned gives a check that rules come to be among the reasons, of the name or of
+// an alert about it: some need a while.
+func reasoned(rules ...string) func(r *Run) error {
+	return func(r *Run) error {
+		return within(time.Minute, func() error {
+			e, err := r.d.client.Explain(context.Background(), r.name())
+			if err != nil {
+				return err
+			}
+			var all []monitor.Reason
+			for _, j := range e.Judgements {
+				all = append(all, j.Reasons...)
+			}
+			for _, a := range e.Alerts {
+				all = append(all, a.Reasons...)
+			}
+			for _, rule := range rules {
+				if !slices.ContainsFunc(all, func(x monitor.Reason) bool { return x.Rule == rule }) {
+					return fmt.Errorf("%s is not among the reasons", rule)
+				}
+			}
+			return nil
+		})
+	}
+}
+
 // lasts gives a check that the verdict stays, and no alert is resolved, for a while.
 func lasts(d time.Duration) func(r *Run) error {
 	return func(r *Run) error {

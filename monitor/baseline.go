@@ -51,6 +51,31 @@ type Answered struct {
 	Canon     map[string]*Span         `json:"canon,omitempty"` // answers that a quorum or the zone itself gave, for types without addresses
 	Absent    Span                     `json:"absent,omitzero"` // rounds in which a quorum denied the record
 	Denied    time.Time                `json:"denied,omitzero"` // when the zone itself denied the record, and did not give it since
+	Gone      time.Time                `json:"gone,omitzero"`   // since when quorums deny the record, which they gave before
+}
+
+// answered is what is known of the answers of a type; nil for nothing. b may be nil.
+func (b *Baseline) answered(t Type) *Answered {
+	if b == nil {
+		return nil
+	}
+	return b.Types[t]
+}
+
+// gave reports whether all that o says was given before by the zone, or by
+// witnesses of two operators, or proved the name. a may be nil.
+func (a *Answered) gave(o Observation, q Question) bool {
+	if a == nil {
+		return false
+	}
+	if !q.Type.Address() {
+		return a.Canon[o.Canon(q).key()] != nil
+	}
+	as := o.Addresses(q)
+	return len(as) > 0 && !slices.ContainsFunc(as, func(addr netip.Addr) bool {
+		id := a.Addresses[addr]
+		return id == nil || id.Bad.After(id.Verified) || id.Verified.IsZero() && id.Authority.IsZero() && len(id.Groups) < 2
+	})
 }
 
 // Baseline is what history knows of one name. It is learnt from answers that

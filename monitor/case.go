@@ -380,10 +380,7 @@ func (v *view) denials() (deny, give int) {
 
 // answered is what history knows of this question; nil for nothing.
 func (v *view) answered() *Answered {
-	if v.Base == nil {
-		return nil
-	}
-	return v.Base.Types[v.Question.Type]
+	return v.Base.answered(v.Question.Type)
 }
 
 // learnt reports whether history is long enough to hold a lone dissenter

@@ -51,6 +51,9 @@ var clearings = []string{
 	"clear.never_public",  // the name never had a public address
 	"clear.ttl_good",      // a good answer may be kept as long as the cache likes
 	"clear.ttl_history",   // the zone allowed so long a TTL lately
+	"clear.ttl_floor",     // the cache keeps everything for as long
+	"clear.ttl_stale",     // it has expired, and is handed out all the same
+	"clear.ttl_flush",     // the cache let go of other names too (detection CE-9)
 
 	// Answers on the wire.
 	"clear.both_good", // both of two contradicting answers are good

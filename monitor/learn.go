@@ -237,9 +237,16 @@ func (v *view) learnRound(a *Answered, s Sample) (changed bool) {
 		return false
 	}
 	a.Rounds.add(s.At)
-	if deny, _ := v.denials(); deny >= v.quorum() {
+	was := a.Gone
+	if deny, _ := v.denials(); deny < v.quorum() {
+		a.Gone = time.Time{}
+	} else {
 		a.Absent.add(s.At)
+		if was.IsZero() && len(a.TTLs) > 0 {
+			a.Gone = s.At
+		}
 	}
+	changed = !a.Gone.Equal(was)
 	var longest uint32
 	canon := map[string]map[string]bool{}
 	for _, o := range v.now {
@@ -305,9 +312,9 @@ func (a *Answered) learnTTL(ttl uint32, at time.Time) (changed bool) {
 	return true
 }
 
-// envelope is the longest TTL that the zone is known to have shown.
+// envelope is the longest TTL that the zone is known to have shown. a may be nil.
 func (a *Answered) envelope() time.Duration {
-	if len(a.TTLs) == 0 {
+	if a == nil || len(a.TTLs) == 0 {
 		return 0
 	}
 	return time.Duration(a.TTLs[0].TTL) * time.Second

@@ -67,6 +67,7 @@ type Observation struct {
 	RTT       Milliseconds `json:"rtt_ms"`
 	Error     string       `json:"error"`
 	Packet    *Packet      `json:"packet,omitempty"`
+	Cache     *Cache       `json:"cache,omitempty"` // what was known of the endpoint as a cache; nil for nothing
 }
 
 // From gives an observation of r, to be filled with what came back.

@@ -11,6 +11,7 @@ type peer struct {
 	ResolverStatus
 	inARow int       // failures
 	failed time.Time // when it last did
+	cache  cacheState
 }
 
 // ResolverStatus is how one resolver endpoint is doing.

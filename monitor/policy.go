@@ -22,6 +22,7 @@ type Timing struct {
 	Learning        time.Duration   // how long a name without proof is learnt
 	LearningRounds  int             // and in how many rounds with a quorum of witnesses
 	HistorySpan     time.Duration   // an address is historical when witnessed over this
+	MaxStale        time.Duration   // caches may hand out so long what has expired
 	CommitInterval  time.Duration   // observations wait so long for their commit
 	Factor          int             // what every wait is divided by; TTLs of answers and intervals of watches are as well
 }
@@ -43,6 +44,7 @@ func DefaultTiming() Timing {
 		Learning:        24 * time.Hour,
 		LearningRounds:  20,
 		HistorySpan:     time.Hour,
+		MaxStale:        24 * time.Hour,
 		CommitInterval:  time.Second,
 		Factor:          1,
 	}
@@ -51,8 +53,8 @@ func DefaultTiming() Timing {
 // LabFactor divides every wait of the lab profile.
 const LabFactor = 20
 
-// LabTiming is DefaultTiming with every wait divided by LabFactor. Learning,
-// which waits for days to pass, takes 20 s, and commits are not hurried.
+// LabTiming is DefaultTiming with every wait divided by LabFactor. Learning and
+// MaxStale, which wait for days to pass, take 20 s, and commits are not hurried.
 func LabTiming() Timing {
 	t := DefaultTiming()
 	for _, d := range []*time.Duration{
@@ -67,6 +69,7 @@ func LabTiming() Timing {
 	t.Learning = 20 * time.Second
 	t.LearningRounds = 3
 	t.HistorySpan = 20 * time.Second
+	t.MaxStale = 20 * time.Second
 	t.CommitInterval /= 4
 	t.Factor = LabFactor
 	return t

@@ -127,8 +127,9 @@ func (m *Monitor) recheckWitnesses(s *subject, now time.Time) bool {
 // takeResult judges what a job brought.
 func (m *Monitor) takeResult(r result) {
 	q := r.job.question
-	for _, o := range r.sample.Answers {
+	for i, o := range r.sample.Answers {
 		m.notePeer(o)
+		m.recall(q, &r.sample.Answers[i])
 	}
 	if n := len(r.sample.Evidence); n > 0 {
 		m.counts.Proofs += uint64(n)

@@ -47,9 +47,23 @@ func (v *view) accuse(fs []Finding) []Accusation {
 	return as
 }
 
-// score adds up findings: within a family the strongest counts in full and each
-// other rule adds little, since they look at the same lie.
+// corroborating are rules that lend weight to an accusation and never make one:
+// caches differ too much in what they do with TTLs.
+var corroborating = []string{"ttl.no_countdown", "ttl.early_replace", "ttl.backdated", "ttl.ghost"}
+
+// score adds up findings. What only corroborates counts where the others suspect
+// something without it.
 func score(fs []Finding) int {
+	alone := sum(slices.DeleteFunc(slices.Clone(fs), func(f Finding) bool { return slices.Contains(corroborating, f.Rule) }))
+	if alone < suspectAt {
+		return alone
+	}
+	return sum(fs)
+}
+
+// sum adds up findings: within a family the strongest counts in full and each
+// other rule adds little, since they look at the same lie.
+func sum(fs []Finding) int {
 	best, rulesOf := map[byte]int{}, map[byte]map[string]bool{}
 	for _, f := range fs {
 		if f.Weight == 0 {
