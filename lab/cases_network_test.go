@@ -60,6 +60,8 @@ var networkCases = []Case{
 	},
 	{
 		ID: "C72", Title: "the certificates of a witness and of two partners are out of their time, as all are where the clock is wrong",
+		// Nothing else is watched that shows a certificate: one in its time says that the clock is right.
+		Config: Config{Watches: []string{usualWatches[0], usualWatches[1], usualWatches[4]}},
 		Before: outdated, Start: monitor.Clean, Also: toldOf(monitor.ClockWrong),
 	},
 }
