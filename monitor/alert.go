@@ -94,6 +94,10 @@ type Alert struct {
 	Flaps        int               `json:"flaps,omitempty"`
 	Note         *Note             `json:"note,omitempty"`
 	Drill        bool              `json:"drill,omitempty"`
+	Names        []string          `json:"names,omitempty"`    // of an incident: all that it stands for, sorted
+	Owners       []string          `json:"owners,omitempty"`   // of an incident: those of its names, sorted
+	Incident     string            `json:"incident,omitempty"` // id of the one that the alert belongs to
+	Untold       bool              `json:"untold,omitempty"`   // receivers hear of it by its incident alone
 	Truncated    bool              `json:"truncated,omitempty"`
 }
 

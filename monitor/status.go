@@ -111,6 +111,8 @@ type AlertLine struct {
 	Summary    string     `json:"summary"`
 	OpenedAt   time.Time  `json:"opened_at"`
 	Drill      bool       `json:"drill,omitempty"`
+	Names      int        `json:"names,omitempty"`    // of an incident: how many it stands for
+	Incident   string     `json:"incident,omitempty"` // id of the one that it belongs to
 }
 
 // Status takes a snapshot. Version and the other parts are left to the caller.
@@ -142,7 +144,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 		}
 		for _, l := range m.alerts {
 			if a := l.alert; a.State != Resolved {
-				s.Alerts = append(s.Alerts, AlertLine{a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.Name, a.Resolver, a.Summary, a.OpenedAt, a.Drill})
+				s.Alerts = append(s.Alerts, AlertLine{a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.Name, a.Resolver, a.Summary, a.OpenedAt, a.Drill, len(a.Names), a.Incident})
 			}
 		}
 	})
@@ -260,7 +262,7 @@ func (m *Monitor) Explain(ctx context.Context, what string) (Explanation, error)
 		}
 		found = true
 		for _, l := range m.alerts {
-			if l.alert.Name == name && l.alert.State != Resolved {
+			if l.alert.Name == name && l.alert.State != Resolved && !l.alert.IsIncident() {
 				e.Alerts = append(e.Alerts, l.alert)
 			}
 		}
@@ -330,6 +332,9 @@ func (m *Monitor) Act(ctx context.Context, id string, action Action, n Note) (Al
 			l.alert.State, kind = Silenced, AlertSilenced
 		case Resolve:
 			l.alert.State, l.alert.ResolvedAt, kind = Resolved, &now, AlertResolved
+			if l.alert.IsIncident() {
+				m.closeWith(l, now)
+			}
 			l.quiet = now.Add(m.cfg.Timing.FlapQuiet)
 		default:
 			failed = fmt.Errorf("%q %w: there is ack, silence and resolve", action, ErrAction)
@@ -338,7 +343,11 @@ func (m *Monitor) Act(ctx context.Context, id string, action Action, n Note) (Al
 		l.alert.Note = &n
 		m.log.Info("alert changed by hand", "id", l.alert.ID, "action", action, "uid", n.UID, "comment", n.Comment)
 		m.putAlert(l.alert)
-		m.event(now, kind, l.alert, l.alert.ID)
+		incident := ""
+		if l.alert.Untold {
+			incident = l.alert.Incident
+		}
+		m.eventOf(Event{At: now, Type: kind, Alert: l.alert.ID, Incident: incident}, l.alert)
 		out = l.alert
 	})
 	if err == nil {
