@@ -82,6 +82,8 @@ type Alert struct {
 	Against      []string          `json:"against"`
 	WouldChange  string            `json:"would_change"`
 	Evidence     []Evidence        `json:"evidence"`
+	Voices       []Voice           `json:"voices,omitempty"`  // who said what, by which the lie is attributed
+	Because      string            `json:"because,omitempty"` // why it is attributed so, in a line
 	Transactions []Transaction     `json:"transactions"`
 	Exposure     Exposure          `json:"exposure"`
 	Guidance     []string          `json:"guidance"`

@@ -116,7 +116,8 @@ func (m *Monitor) begin(key string, together []*life, at time.Time) {
 	inc := m.alerts[key]
 	again := inc != nil
 	if !again {
-		inc = &life{alert: Alert{ID: newID(at), Key: key, Host: m.cfg.Host, Labels: m.cfg.Labels, State: Open, OpenedAt: at}}
+		// A millisecond on: ten characters of its id tell it from the last of its alerts.
+		inc = &life{alert: Alert{ID: newID(at.Add(time.Millisecond)), Key: key, Host: m.cfg.Host, Labels: m.cfg.Labels, State: Open, OpenedAt: at}}
 		m.alerts[key] = inc
 	}
 	for _, l := range together {
@@ -168,6 +169,7 @@ func (m *Monitor) sumUp(inc *life) Alert {
 	a.Severity, a.Confidence = max(a.Severity, worst.Severity), max(a.Confidence, worst.Confidence)
 	a.GroupKey = string(a.Kind) + "/" + strings.TrimPrefix(a.Key, "incident/"+string(a.Kind)+"/")
 	a.Reasons, a.Evidence, a.WouldChange = worst.Reasons, worst.Evidence, worst.WouldChange
+	a.Voices, a.Because = worst.Voices, worst.Because
 	a.Verdict, a.Count, a.Against, a.Expected = worst.Verdict, 0, nil, nil
 	a.Exposure.Until = worst.Exposure.Until
 	// Others hold what was told: no list is written to in place.

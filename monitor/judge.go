@@ -50,6 +50,7 @@ func Judge(c *Case) Ruling {
 		r.Verdict, r.Cause, r.Absent = Unknown, CauseCaptive, false
 		r.Cure = r.Cause.Cure(strings.TrimSuffix(c.Question.Name, "."))
 	}
+	v.attribute(&r)
 	v.explain(&r)
 	return r
 }

@@ -155,6 +155,7 @@ func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
 		}
 		l.alert.Resolver, l.alert.GroupKey = a.Resolver, groupKey(a, l.alert.Name)
 		l.alert.Reasons, l.alert.Against = reasons(a.Findings), r.Against
+		l.alert.Voices, l.alert.Because = a.Voices, a.Because
 		l.alert.Observed = addresses(a)
 		l.alert.Expected = r.Expected
 		l.alert.WouldChange = wouldChange(a.Kind, l.alert.Observed, strings.TrimSuffix(r.Name, "."))

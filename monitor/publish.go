@@ -62,6 +62,7 @@ func (q *question) remember(r *Ruling) {
 	*a = q.peak
 	a.Last, a.TTL, a.Count = last, max(a.TTL, ttl), max(a.Count, count)
 	r.Kind, r.Confidence, r.Attribution, r.Score, r.Reasons = a.Kind, a.Confidence, a.Attribution, a.Score, reasons(a.Findings)
+	r.Voices, r.Because = a.Voices, a.Because
 	if a.Confidence == Confirmed && r.Verdict == Suspicious {
 		r.Verdict = Poisoned
 	}
@@ -336,6 +337,7 @@ func (m *Monitor) judgement(q *question) Judgement {
 	j.Checking = q.checking()
 	if j.Verdict == Clean {
 		j.Kind, j.Confidence, j.Attribution, j.Resolver, j.Observed, j.WouldChange = "", Unsuspected, "", "", nil, ""
+		j.Voices, j.Because = nil, ""
 	}
 	return j
 }

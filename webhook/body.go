@@ -85,6 +85,7 @@ func alertBody(e monitor.Event) ([]byte, error) {
 var cuts = []func(*monitor.Alert) bool{
 	func(a *monitor.Alert) bool { return halve(&a.Transactions) },
 	func(a *monitor.Alert) bool { return halve(&a.Evidence) },
+	func(a *monitor.Alert) bool { return halve(&a.Voices) },
 	func(a *monitor.Alert) bool { return halve(&a.Exposure.Clients) },
 	func(a *monitor.Alert) bool { return halve(&a.Exposure.Units) },
 	func(a *monitor.Alert) bool { return halve(&a.References) },

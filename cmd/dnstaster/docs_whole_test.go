@@ -63,6 +63,10 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
 	}
 	const id = "01M7VFDHER0000000000000007"
+	voice := monitor.Voice{
+		Resolver: "x", Group: "x", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Heard: true, Said: []string{"198.51.100.66"},
+		Standing: monitor.StandsWrong, With: []string{"x"},
+	}
 	alert := monitor.Alert{
 		ID: id, Key: name + "/local", GroupKey: "x", Host: "app-17", Labels: map[string]string{"site": "fra1"}, Kind: monitor.PathInjection,
 		Severity: monitor.Critical, Confidence: monitor.Confirmed, Verdict: monitor.Poisoned, State: monitor.Silenced, Name: name, Type: monitor.TypeA,
@@ -72,12 +76,13 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Exposure:     monitor.Exposure{From: at, Until: &at, SecretNames: []string{"K"}, Leak: monitor.LeakUnchecked, Clients: []string{"192.0.2.7"}, Units: []string{"billing.service"}},
 		Guidance:     []string{"x"}, RunbookURL: monitor.RunbookBase + "path_injection.md", References: []string{"CWE-350"}, OpenedAt: at, LastSeenAt: at,
 		ResolvedAt: &at, Count: 3, Flaps: 1, Note: &monitor.Note{At: at, UID: 1000, Comment: "x", Until: &at}, Drill: true, Truncated: true,
+		Names: []string{name}, Owners: []string{"payments"}, Incident: id, Untold: true, Voices: []monitor.Voice{voice}, Because: "x",
 	}
 	judgement := monitor.Judgement{
 		Name: name, Type: monitor.TypeA, Verdict: monitor.Unknown, Attribution: monitor.AtLAN, Cause: monitor.CauseNoProof, Cure: "x", Proof: "x",
 		Kind: monitor.ResolverCache, Confidence: monitor.Probable, Checking: true, Resolver: "x", Observed: []string{"x"}, Expected: []string{"x"},
 		Reasons: []monitor.Reason{reason}, Against: []string{"x"}, WouldChange: "x", Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact},
-		At: at, Since: at, Score: 1,
+		At: at, Since: at, Score: 1, Voices: []monitor.Voice{voice}, Because: "x",
 	}
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
@@ -128,7 +133,7 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		}}}},
 		Alerts: []monitor.AlertLine{{
 			ID: "01M7VFDHER0000000000000007", Kind: monitor.Rebinding, Severity: monitor.Medium, Confidence: monitor.Probable, State: monitor.Open,
-			Name: "api.partner.example.", Resolver: "x", Summary: "x", OpenedAt: at, Drill: true,
+			Name: "api.partner.example.", Resolver: "x", Summary: "x", OpenedAt: at, Drill: true, Names: 1, Incident: "01M7VFDHER0000000000000007",
 		}},
 		Resolvers: []monitor.ResolverStatus{{
 			Resolver: "x", Operator: "x", Role: monitor.Reference, Transport: monitor.DoT, OK: true, Queries: 1, Failures: 1, LastOK: at, Error: "x", RTT: 1,

@@ -46,10 +46,15 @@ var (
 		".watches[].answers[].packet": "object", ".watches[].answers[].packet.src": "string",
 		".watches[].answers[].packet.dst": "string", ".watches[].answers[].packet.txid": "number",
 		".watches[].answers[].records[].name": "string",
+		".watches[].voices":                   "list", ".watches[].voices[].resolver": "string", ".watches[].voices[].group": "string", ".watches[].voices[].role": "string", ".watches[].voices[].transport": "string", ".watches[].voices[].encrypted": "bool",
+		".watches[].voices[].said": "list", ".watches[].voices[].said[]": "string", ".watches[].voices[].standing": "string", ".watches[].voices[].with": "list", ".watches[].voices[].with[]": "string", ".watches[].because": "string",
 	}
 	addedToAlert = map[string]string{
 		".transactions[].file": "string", ".flaps": "number", ".drill": "bool", ".truncated": "bool",
 		".note": "object", ".note.at": "string", ".note.uid": "number", ".note.comment": "string", ".note.until": "string",
+		".voices": "list", ".voices[]": "object", ".voices[].resolver": "string", ".voices[].group": "string", ".voices[].role": "string", ".voices[].transport": "string", ".voices[].encrypted": "bool",
+		".voices[].said": "list", ".voices[].said[]": "string", ".voices[].standing": "string", ".voices[].with": "list", ".voices[].with[]": "string", ".because": "string",
+		".names": "list", ".names[]": "string", ".owners": "list", ".owners[]": "string", ".incident": "string", ".untold": "bool",
 	}
 	// evidence is that of samples, which are documented beside the report.
 	evidenceKeys = map[string]string{
@@ -110,6 +115,7 @@ func full(t *testing.T) monitor.Report {
 	until := begin.Add(time.Hour)
 	a := &r.Alerts[0]
 	a.Against, a.ResolvedAt, a.Flaps, a.Drill, a.Truncated = []string{"…"}, &until, 1, true, true
+	a.Names, a.Owners, a.Incident, a.Untold = []string{"…"}, []string{"…"}, "…", true
 	a.Note = &monitor.Note{At: begin, UID: 1000, Comment: "…", Until: &until}
 	a.Transactions = []monitor.Transaction{{
 		File: "a.pcap", Time: begin, Client: netip.MustParseAddrPort("10.0.0.17:40000"), Server: netip.MustParseAddrPort("10.0.0.2:53"),

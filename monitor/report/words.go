@@ -100,7 +100,11 @@ func exposed(a monitor.Alert) string {
 	case e.Leak == monitor.LeakNo:
 		return "nothing: " + Risk(e.Leak)
 	}
-	s := orA(strings.Join(e.SecretNames, ", "), "what is sent to "+short(a.Name))
+	to := short(a.Name)
+	if a.IsIncident() {
+		to = "these names"
+	}
+	s := orA(strings.Join(e.SecretNames, ", "), "what is sent to "+to)
 	if !e.From.IsZero() {
 		s += " " + span(e.From, e.Until, a.LastSeenAt)
 	}
