@@ -31,7 +31,7 @@ type Ruling struct {
 func Judge(c *Case) Ruling {
 	v := newView(c)
 	findings := v.find()
-	r := Ruling{Judgement: Judgement{Name: c.Question.Name, Type: c.Question.Type, At: v.at}}
+	r := Ruling{Judgement: Judgement{Name: c.Question.Name, Type: c.Question.Type, At: v.at, Maintenance: c.Watch.Maintained(v.at)}}
 	captive := len(c.Samples) > 0 && slices.Contains(c.Samples[len(c.Samples)-1].State, StateCaptive) && v.on("clear.captive")
 	if !captive {
 		r.Accusations = v.accuse(findings)

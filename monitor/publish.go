@@ -335,6 +335,7 @@ func (m *Monitor) judgement(q *question) Judgement {
 	j.Verdict, j.Cause, j.Since = q.verdict, q.cause, q.since
 	j.Cure = q.cause.Cure(strings.TrimSuffix(q.q.Name, "."))
 	j.Checking = q.checking()
+	j.Maintenance = q.subject.watch.Maintained(m.cfg.Now())
 	if j.Verdict == Clean {
 		j.Kind, j.Confidence, j.Attribution, j.Resolver, j.Observed, j.WouldChange = "", Unsuspected, "", "", nil, ""
 		j.Voices, j.Because = nil, ""

@@ -83,6 +83,8 @@ type WatchStatus struct {
 	Verdict Verdict          `json:"verdict"` // the worst of its types
 	Types   []QuestionStatus `json:"types"`
 	Owner   string           `json:"owner,omitempty"`
+
+	Maintenance *Window `json:"maintenance,omitempty"` // a planned change that is under way
 }
 
 // QuestionStatus is one type of a name in a Status.
@@ -130,7 +132,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 		s.Counts.Transitions = maps.Clone(m.counts.Transitions)
 		s.Counts.Dropped = m.dropped.Load()
 		for _, w := range m.order {
-			ws := WatchStatus{Name: w.watch.Name, Verdict: Clean, Owner: w.watch.Owner}
+			ws := WatchStatus{Name: w.watch.Name, Verdict: Clean, Owner: w.watch.Owner, Maintenance: w.watch.Maintained(s.At)}
 			for _, q := range w.questions {
 				j := m.judgement(q)
 				ws.Verdict = ws.Verdict.Worse(j.Verdict)

@@ -29,7 +29,8 @@ type Watch struct {
 	Expect      Expect        `json:"expect,omitzero"`
 	SecretNames []string      `json:"secret_names,omitempty"`
 	Owner       string        `json:"owner,omitempty"`
-	Inside      bool          `json:"inside,omitempty"` // never asked of resolvers of others
+	Maintenance []Window      `json:"maintenance,omitempty"` // planned changes
+	Inside      bool          `json:"inside,omitempty"`      // never asked of resolvers of others
 }
 
 // TLSExpect is how the name proves itself.

@@ -63,6 +63,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
 	}
 	const id = "01M7VFDHER0000000000000007"
+	window := monitor.Window{From: at, Until: at, Reason: "x"}
 	voice := monitor.Voice{
 		Resolver: "x", Group: "x", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Heard: true, Said: []string{"198.51.100.66"},
 		Standing: monitor.StandsWrong, With: []string{"x"},
@@ -82,7 +83,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Type: monitor.TypeA, Verdict: monitor.Unknown, Attribution: monitor.AtLAN, Cause: monitor.CauseNoProof, Cure: "x", Proof: "x",
 		Kind: monitor.ResolverCache, Confidence: monitor.Probable, Checking: true, Resolver: "x", Observed: []string{"x"}, Expected: []string{"x"},
 		Reasons: []monitor.Reason{reason}, Against: []string{"x"}, WouldChange: "x", Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact},
-		At: at, Since: at, Score: 1, Voices: []monitor.Voice{voice}, Because: "x",
+		At: at, Since: at, Score: 1, Maintenance: &window, Voices: []monitor.Voice{voice}, Because: "x",
 	}
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
@@ -127,7 +128,7 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 	return monitor.Status{
 		Schema: monitor.StatusSchema, At: at, Host: "app-17", Labels: map[string]string{"site": "fra1"}, Version: "1", Started: at,
 		Verdicts: map[monitor.Verdict]int{monitor.Clean: 1},
-		Watches: []monitor.WatchStatus{{Name: "api.partner.example.", Verdict: monitor.Unknown, Owner: "payments", Types: []monitor.QuestionStatus{{
+		Watches: []monitor.WatchStatus{{Name: "api.partner.example.", Verdict: monitor.Unknown, Owner: "payments", Maintenance: &monitor.Window{From: at, Until: at, Reason: "x"}, Types: []monitor.QuestionStatus{{
 			Type: monitor.TypeA, Verdict: monitor.Unknown, Cause: monitor.CauseStale, Cure: "x", Kind: monitor.Rebinding, Proof: "x", Checking: true, Since: at, Answered: at,
 			LastGood: at,
 		}}}},

@@ -22,6 +22,7 @@ func Explain(w io.Writer, e monitor.Explanation, verbose bool) error {
 	}
 	for i, j := range e.Judgements {
 		if !verbose && slices.ContainsFunc(e.Alerts, func(a monitor.Alert) bool { return says(a, j) }) {
+			p.maintenance(j)
 			continue
 		}
 		if i > 0 || len(e.Alerts) > 0 {
@@ -99,6 +100,13 @@ func (p *printer) names(a monitor.Alert) {
 	p.field("seen at", 0, "%s %s, as follows; each name has an alert of its own", short(a.Name), a.Type)
 }
 
+// maintenance says that a planned change is under way.
+func (p *printer) maintenance(j monitor.Judgement) {
+	if w := j.Maintenance; w != nil {
+		p.field("window", 0, "%s", window(*w))
+	}
+}
+
 // stateSince is when the alert came into its state.
 func stateSince(a monitor.Alert) time.Time {
 	switch {
@@ -139,6 +147,7 @@ func (p *printer) judgement(j monitor.Judgement, verbose bool) {
 	default:
 		p.reasons("for", j.Reasons, verbose)
 	}
+	p.maintenance(j)
 	if j.Because != "" {
 		p.field("so it is", 0, "%s", j.Because)
 	}

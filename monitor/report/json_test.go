@@ -38,7 +38,8 @@ var (
 		".watches[].cure": "string", ".watches[].proof": "string", ".watches[].kind": "string", ".watches[].confidence": "string",
 		".watches[].checking": "bool", ".watches[].resolver": "string", ".watches[].observed": "list", ".watches[].observed[]": "string",
 		".watches[].expected": "list", ".watches[].expected[]": "string", ".watches[].would_change": "string",
-		".watches[].evidence": "list", ".watches[].at": "string", ".watches[].since": "string",
+		".watches[].evidence": "list", ".watches[].at": "string", ".watches[].maintenance": "object", ".watches[].maintenance.from": "string",
+		".watches[].maintenance.until": "string", ".watches[].maintenance.reason": "string", ".watches[].since": "string",
 		".watches[].answers[].at": "string", ".watches[].answers[].server": "string", ".watches[].answers[].role": "string",
 		".watches[].answers[].encrypted": "bool", ".watches[].answers[].filtering": "bool",
 		".watches[].answers[].flags": "list", ".watches[].answers[].flags[]": "string",
@@ -108,6 +109,7 @@ func full(t *testing.T) monitor.Report {
 	w.answer(apiA, []string{falseAddr}, plain...)
 	r, _ := check(t, w, c)
 	j := &r.Watches[0]
+	j.Maintenance = &monitor.Window{From: begin, Until: begin.Add(time.Hour), Reason: "…"}
 	j.Cause, j.Cure, j.Proof, j.Checking, j.Against = monitor.CauseClock, "…", "…", true, []string{"…"}
 	o := &j.Answers[0]
 	o.Filtering, o.EDE, o.NSID = true, []uint16{16}, "…"

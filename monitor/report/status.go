@@ -35,6 +35,7 @@ func Status(w io.Writer, s monitor.Status) error {
 	p.table(incidents(s, told), "incidents; see dnstaster alerts")
 	p.table(names(s, told), "names; see --json")
 	p.table(alerts(s, told), "alerts; see dnstaster alerts")
+	p.table(windows(s), "names with maintenance; see --json")
 	p.idle(s)
 	aside := s.Store.SetAside != ""
 	for _, h := range s.Health {
@@ -156,6 +157,17 @@ func incidents(s monitor.Status, told map[string]bool) []row {
 		}
 		rows = append(rows, row{a.Severity.String(), fmt.Sprintf("%d names", a.Names), fmt.Sprintf("%s, %s, since %s   %s %s",
 			what, sure(a.Confidence), since(a.OpenedAt, s.At), cut(a.ID, s.Alerts), a.State)})
+	}
+	return rows
+}
+
+// windows gives a row for every name with a planned change under way.
+func windows(s monitor.Status) []row {
+	var rows []row
+	for _, w := range s.Watches {
+		if w.Maintenance != nil {
+			rows = append(rows, row{"window", short(w.Name), window(*w.Maintenance)})
+		}
 	}
 	return rows
 }

@@ -149,6 +149,15 @@ func since(t, now time.Time) string {
 	return t.UTC().Format(time.DateTime)
 }
 
+// window says until when a planned change is under way, and what for.
+func window(w monitor.Window) string {
+	s := "maintenance until " + w.Until.UTC().Format(time.DateTime) + " UTC: moves and pins call nobody"
+	if w.Reason != "" {
+		s += " (" + w.Reason + ")"
+	}
+	return s
+}
+
 // marked puts DRILL before what is only a drill.
 func marked(a monitor.Alert, text string) string {
 	if a.Drill && !strings.HasPrefix(text, "DRILL") {
