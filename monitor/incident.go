@@ -170,12 +170,13 @@ func (m *Monitor) sumUp(inc *life) Alert {
 	a.GroupKey = string(a.Kind) + "/" + strings.TrimPrefix(a.Key, "incident/"+string(a.Kind)+"/")
 	a.Reasons, a.Evidence, a.WouldChange = worst.Reasons, worst.Evidence, worst.WouldChange
 	a.Voices, a.Because = worst.Voices, worst.Because
-	a.Verdict, a.Count, a.Against, a.Expected = worst.Verdict, 0, nil, nil
+	a.Verdict, a.Against, a.Expected = worst.Verdict, nil, nil
 	a.Exposure.Until = worst.Exposure.Until
 	// Others hold what was told: no list is written to in place.
 	a.Names, a.Owners, a.Observed = slices.Clone(a.Names), slices.Clone(a.Owners), slices.Clone(a.Observed)
 	a.Exposure.SecretNames = slices.Clone(a.Exposure.SecretNames)
 	a.Exposure.Clients, a.Exposure.Units = slices.Clone(a.Exposure.Clients), slices.Clone(a.Exposure.Units)
+	seen := 0
 	for _, x := range all {
 		a.Verdict = a.Verdict.Worse(x.Verdict)
 		a.Names = union(a.Names, x.Name)
@@ -196,8 +197,9 @@ func (m *Monitor) sumUp(inc *life) Alert {
 		if x.LastSeenAt.After(a.LastSeenAt) {
 			a.LastSeenAt = x.LastSeenAt
 		}
-		a.Count += x.Count
+		seen += x.Count
 	}
+	a.Count = max(a.Count, seen) // alerts that are long over are forgotten
 	a.Observed = a.Observed[:min(len(a.Observed), maxObserved)]
 	return a
 }

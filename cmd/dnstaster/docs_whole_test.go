@@ -47,6 +47,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Types: []monitor.Type{monitor.TypeA}, Interval: time.Minute, TLS: monitor.TLSExpect{Off: true, Port: 443, Pins: []string{spki}},
 		Expect:      monitor.Expect{Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, Private: monitor.PrivateAuto},
 		SecretNames: []string{"PARTNER_API_KEY"}, Owner: "payments", Inside: true,
+		Maintenance: []monitor.Window{{From: at, Until: at, Reason: "x"}},
 	}
 	base := monitor.Baseline{
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},

@@ -47,7 +47,7 @@ var (
 		".watches[].answers[].packet": "object", ".watches[].answers[].packet.src": "string",
 		".watches[].answers[].packet.dst": "string", ".watches[].answers[].packet.txid": "number",
 		".watches[].answers[].records[].name": "string",
-		".watches[].voices":                   "list", ".watches[].voices[].resolver": "string", ".watches[].voices[].group": "string", ".watches[].voices[].role": "string", ".watches[].voices[].transport": "string", ".watches[].voices[].encrypted": "bool",
+		".watches[].voices":                   "list", ".watches[].voices[]": "object", ".watches[].voices[].resolver": "string", ".watches[].voices[].group": "string", ".watches[].voices[].role": "string", ".watches[].voices[].transport": "string", ".watches[].voices[].encrypted": "bool",
 		".watches[].voices[].said": "list", ".watches[].voices[].said[]": "string", ".watches[].voices[].standing": "string", ".watches[].voices[].with": "list", ".watches[].voices[].with[]": "string", ".watches[].because": "string",
 	}
 	addedToAlert = map[string]string{
