@@ -130,7 +130,9 @@ func (m *Monitor) begin(key string, together []*life, at time.Time) {
 	}
 	inc.alert = m.sumUp(inc)
 	if s := m.subjects[inc.alert.Name]; s != nil {
-		m.keepProofs(inc.alert.ID, s.question(inc.alert.Type))
+		if q := s.question(inc.alert.Type); q != nil { // a reload may have taken the type off
+			m.keepProofs(inc.alert.ID, q)
+		}
 	}
 	m.passed(inc, FirstSeen, at)
 }
