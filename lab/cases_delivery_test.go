@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,44 @@ var deliveryCases = []Case{
 		Want: []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath}},
 		Also: paged,
 	},
+	{
+		// Port 53 is bent for all of them at once: that calls a few times, not ten.
+		ID: "C57", Title: "the router sends UDP to port 53 to a resolver that lies about all of ten names", Name: "www.bank.lab",
+		Config: Config{Watches: stormWatches},
+		Cause:  divert(udp53, "shop.lab", "bank.lab"), Verdict: monitor.Poisoned,
+		Want:   []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath, Name: "*"}},
+		Listed: []Want{{Kind: monitor.PathRedirected, Severity: "medium", Name: "*"}},
+		Also:   oneIncident(len(stormWatches)),
+	},
+}
+
+// stormWatches are ten names behind TLS, of two zones and with two owners.
+var stormWatches = []string{
+	watch("www.bank.lab", "secret_names: [BANK_KEY]", "owner: payments"), watch("login.bank.lab"), watch("v4only.bank.lab"),
+	watch("www.shop.lab", "secret_names: [SHOP_KEY]", "owner: sales"), watch("shop.lab"), watch("six.shop.lab"),
+	watch("ten.shop.lab"), watch("short.shop.lab"), watch("long.shop.lab"), watch("month.shop.lab"),
+}
+
+// oneIncident checks that few alerts were told of as opened, and that one stands
+// for all names.
+func oneIncident(names int) func(r *Run) error {
+	return func(r *Run) error {
+		return within(20*time.Second, func() error {
+			opened, most := 0, 0
+			for _, h := range r.s.alerts() {
+				if h.kind == monitor.AlertOpened {
+					opened++
+				}
+				if h.alert.IsIncident() && slices.Equal(h.alert.Owners, []string{"payments", "sales"}) && slices.Equal(h.alert.Exposure.SecretNames, []string{"BANK_KEY", "SHOP_KEY"}) {
+					most = max(most, len(h.alert.Names))
+				}
+			}
+			if opened > 5 || most != names {
+				return fmt.Errorf("%d alerts were opened, and one stands for %d names of %d: %s", opened, most, names, r.instead())
+			}
+			return nil
+		})
+	}
 }
 
 // alertmanager runs an Alertmanager on the host ops, and tells the daemon where.

@@ -61,6 +61,16 @@ var proofCases = []Case{
 		Seen: []string{world.Web2Addr},
 	},
 	{
+		// The pin breaks on purpose, and that is said to be so; a lie is found all the same.
+		ID: "C58", Title: "a pinned name moves in a window that its owner declared", Config: Config{
+			Watches: []string{watch("www.shop.lab", "expect: {addresses: [198.18.60.20, 198.18.60.21, 198.18.60.22]}")},
+			More:    windowNow("www.shop.lab"),
+		},
+		Cause: both(servedAt("www.shop.lab", world.Web2Addr, world.Certificate{CA: "lab-ca", Names: []string{"www.shop.lab"}, Age: time.Hour}),
+			moves("shop.lab", "www", "198.18.60.20 198.18.60.21 198.18.60.22", world.Web2Addr)),
+		Seen: []string{world.Web2Addr}, Then: divert(udp53, "www.shop.lab"), Last: onShop,
+	},
+	{
 		ID: "C27", Title: "a name without TLS moves, and everybody sees it", Name: "api.iot.lab",
 		Cause: moves("iot.lab", "api", "198.18.60.51 198.18.60.52", world.Web2Addr), Seen: []string{world.Web2Addr},
 		Then: divert(udp53, "api.iot.lab"),
@@ -289,4 +299,11 @@ func filtered(name string) Cause {
 			return nil
 		}),
 	)
+}
+
+// windowNow declares that a name is being changed, for some hours before and after.
+func windowNow(name string) string {
+	now := time.Now().UTC()
+	return fmt.Sprintf("maintenance:\n  - {names: [%s], from: %q, until: %q, reason: move}\n", name,
+		now.Add(-time.Hour).Format(time.RFC3339), now.Add(12*time.Hour).Format(time.RFC3339))
 }

@@ -87,6 +87,7 @@ var mutations = map[string]string{
 	"clear.learning":        "C50",
 	"clear.lag":             "C45",
 	"clear.company":         "C44",
+	"clear.maintenance":     "C58",
 	"clear.never_public":    "C39",
 	"clear.ttl_good":        "B17",
 	"clear.ttl_history":     "C46",

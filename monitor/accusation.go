@@ -29,6 +29,9 @@ type Accusation struct {
 	Settled     bool // every address in question had its chance to prove itself
 
 	Transactions []Transaction // on the wire that show it, oldest first
+
+	Voices  []Voice // who said what when it was laid
+	Because string  // why it is laid where it is
 }
 
 // presses reports whether the accusation is reason enough to go on looking.

@@ -82,6 +82,8 @@ type Alert struct {
 	Against      []string          `json:"against"`
 	WouldChange  string            `json:"would_change"`
 	Evidence     []Evidence        `json:"evidence"`
+	Voices       []Voice           `json:"voices,omitempty"`  // who said what, by which the lie is attributed
+	Because      string            `json:"because,omitempty"` // why it is attributed so, in a line
 	Transactions []Transaction     `json:"transactions"`
 	Exposure     Exposure          `json:"exposure"`
 	Guidance     []string          `json:"guidance"`
@@ -94,6 +96,10 @@ type Alert struct {
 	Flaps        int               `json:"flaps,omitempty"`
 	Note         *Note             `json:"note,omitempty"`
 	Drill        bool              `json:"drill,omitempty"`
+	Names        []string          `json:"names,omitempty"`    // of an incident: all that it stands for, sorted
+	Owners       []string          `json:"owners,omitempty"`   // of an incident: those of its names, sorted
+	Incident     string            `json:"incident,omitempty"` // id of the one that the alert belongs to
+	Untold       bool              `json:"untold,omitempty"`   // receivers hear of it by its incident alone
 	Truncated    bool              `json:"truncated,omitempty"`
 }
 

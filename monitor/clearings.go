@@ -48,6 +48,7 @@ var clearings = []string{
 	"clear.learning",      // while a name is learnt, only what is proven stands against a lone voice
 	"clear.lag",           // a lone voice has time to come round
 	"clear.company",       // another witness gives the address too
+	"clear.maintenance",   // the owner said that the name changes now
 	"clear.never_public",  // the name never had a public address
 	"clear.ttl_good",      // a good answer may be kept as long as the cache likes
 	"clear.ttl_history",   // the zone allowed so long a TTL lately

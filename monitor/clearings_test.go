@@ -90,6 +90,9 @@ var clearingTests = []struct {
 	{"clear.learning", "alone, and the name is new", newMatter().sys(evilAddr).dot(goodAddr, four...).then(45 * time.Second).sys(evilAddr), "unknown learning; div.addr_unknown 0 local 192.0.66.66", "unknown learning; div.addr_unknown 0 local 192.0.66.66, div.minority_group 15 local 192.0.66.66"},
 	{"clear.lag", "alone for a moment", learntMatter().sys(evilAddr).dot(goodAddr, four...), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, div.minority_group 0 local 192.0.66.66 again", "suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, div.minority_group 15 local 192.0.66.66"},
 	{"clear.company", "another gives it too", learntMatter().sys(evilAddr).dot(goodAddr, "alpha", "bravo", "charlie").dot(evilAddr, "delta").then(45 * time.Second).sys(evilAddr), "unknown no_proof; div.addr_unknown 5 local 192.0.66.66, div.addr_unknown 5 delta 192.0.66.66, div.minority_group 0 delta 192.0.66.66 again", "suspect; resolver_cache suspected 20; div.addr_unknown 5 local 192.0.66.66, div.minority_group 15 local 192.0.66.66, div.addr_unknown 5 delta 192.0.66.66, div.minority_group 0 delta 192.0.66.66 again"},
+	{"clear.maintenance", "found elsewhere, in a window", learntMatter().watched(expects("192.0.80.0/24")).watched(inWindow).twice(func(m *matter) {
+		m.sys(fresh).shows(fresh, monitor.OutcomeOK, goodKey)
+	}), "clean", "suspect; resolver_cache probable 65; div.addr_unknown 5 local 192.0.99.1, pin.violation 60 local 192.0.99.1; alert resolver_cache"},
 	{"clear.never_public", "private since first seen", newMatter().sys("10.1.2.3"), "unknown learning; div.special_purpose 0 local 10.1.2.3", "unknown no_proof; rebinding suspected 30; div.special_purpose 30 local 10.1.2.3; alert rebinding"},
 	{"clear.signed", "signed by the zone", learntMatter().sys(fresh).validated("system", monitor.UDP, monitor.Secure, fresh), "clean", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1"},
 	{"clear.authority", "given by the zone's own servers", learntMatter().sys(fresh).walked(serves(fresh, goodAddr), serves(goodAddr, fresh)), "clean", "unknown no_proof; div.addr_unknown 5 local 192.0.99.1"},
@@ -302,4 +305,9 @@ func TestUnknownSwitch(t *testing.T) {
 			t.Errorf("%q switched off: %v", id, err)
 		}
 	}
+}
+
+// inWindow has the name in a planned change at noon.
+func inWindow(w *monitor.Watch) {
+	w.Maintenance = []monitor.Window{{From: noon.Add(-time.Hour), Until: noon.Add(time.Hour)}}
 }

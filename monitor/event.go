@@ -8,7 +8,7 @@ import (
 // Event types. Those under alert and health go to webhooks.
 const (
 	AlertOpened       = "alert.opened"
-	AlertUpdated      = "alert.updated" // another kind, confidence or severity; not repeated otherwise
+	AlertUpdated      = "alert.updated" // another kind, confidence or severity, more names; not repeated otherwise
 	AlertResolved     = "alert.resolved"
 	AlertAcknowledged = "alert.acknowledged"
 	AlertSilenced     = "alert.silenced"
@@ -28,6 +28,9 @@ type Event struct {
 	Type  string          `json:"type"`
 	Data  json.RawMessage `json:"data"`            // an Alert, a Change, a Notice or a Health, by Type
 	Alert string          `json:"alert,omitempty"` // the alert's id, where it is about one
+
+	// Incident is the id of the alert of which webhooks are told instead.
+	Incident string `json:"incident,omitempty"`
 }
 
 // Change is the data of verdict.changed.

@@ -38,16 +38,16 @@ func (c Class) Suspicious() bool { return c >= Strange }
 // is merely known: a pin, then a handshake, then history and witnesses.
 func (v *view) classify(a netip.Addr) (Class, string) {
 	if allowed, ok := v.Watch.Allows(a); ok {
-		if !allowed {
+		switch {
+		case !allowed && !v.maintained():
 			return ProvenBad, "outside expect.addresses"
-		}
-		if v.on("clear.addresses") {
+		case allowed && v.on("clear.addresses"):
 			return Verified, "pinned by expect.addresses"
 		}
 	}
 	// Declared as right, whatever CA the inside of the network has; a pinned key
 	// is a stricter declaration.
-	if v.allowedPrivate(a) && len(v.Watch.TLS.Pins) == 0 {
+	if v.allowedPrivate(a) && !v.keyPinned() {
 		return Verified, "private, and expect.private allows it"
 	}
 	c, why, ok := v.classifyProofs(a)
@@ -63,7 +63,7 @@ func (v *view) classify(a netip.Addr) (Class, string) {
 	if c, why, ok := v.classifyHistory(a); ok {
 		return c, why
 	}
-	if n := len(v.given[a]); n >= v.quorum() && !v.doubted(a) && len(v.Watch.TLS.Pins) == 0 && v.on("clear.witnesses") {
+	if n := len(v.given[a]); n >= v.quorum() && !v.doubted(a) && !v.keyPinned() && v.on("clear.witnesses") {
 		return Witnessed, fmt.Sprintf("given by %d of %d witnesses", n, len(v.groups))
 	}
 	if what, ok := SpecialPurpose(a, v.Policy.Exempt); ok {
@@ -89,7 +89,7 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 	if v.Watch.TLS.Off {
 		return 0, "", false
 	}
-	pinned := len(v.Watch.TLS.Pins) > 0
+	pinned := v.keyPinned()
 	for _, p := range slices.Backward(v.proofs[a]) {
 		switch {
 		case v.Watch.HasPin(p.SPKI) && v.on("clear.pin"):
@@ -159,7 +159,7 @@ func (v *view) trusts(a netip.Addr, p Evidence) (string, bool) {
 // CE-2), or what its own servers say (CE-5). A special-purpose address in a public
 // zone stays odd whoever says it.
 func (v *view) classifyZone(a netip.Addr) (Class, string, bool) {
-	if len(v.Watch.TLS.Pins) > 0 {
+	if v.keyPinned() {
 		return 0, "", false // a pinned key is a stricter declaration
 	}
 	if v4, ok := v.synthesized(a); ok && v.on("clear.nat64") {
@@ -209,7 +209,7 @@ func (v *view) classifyHistory(a netip.Addr) (Class, string, bool) {
 	switch {
 	case id == nil:
 		return 0, "", false
-	case v.doubted(a) || len(v.Watch.TLS.Pins) > 0 && !v.Watch.HasPin(id.SPKI):
+	case v.doubted(a) || v.keyPinned() && !v.Watch.HasPin(id.SPKI):
 		return 0, "", false // where a key is pinned, nothing less will do
 	case !id.Verified.IsZero() && v.at.Sub(id.Verified) < verifiedFor && v.on("clear.verified"):
 		return Verified, "proven by " + id.By + " on " + id.Verified.UTC().Format(time.DateOnly), true

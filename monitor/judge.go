@@ -33,7 +33,7 @@ type Ruling struct {
 func Judge(c *Case) Ruling {
 	v := newView(c)
 	findings := v.find()
-	r := Ruling{Judgement: Judgement{Name: c.Question.Name, Type: c.Question.Type, At: v.at}}
+	r := Ruling{Judgement: Judgement{Name: c.Question.Name, Type: c.Question.Type, At: v.at, Maintenance: c.Watch.Maintained(v.at)}}
 	if !v.in(StateCaptive) {
 		r.Accusations = v.accuse(findings)
 	}
@@ -50,6 +50,7 @@ func Judge(c *Case) Ruling {
 	r.Shown, r.Untimely = v.showings(), len(v.choose(func(o *answer) bool { return o.Witness() && o.Error == ErrExpired })) > 0
 	v.decide(&r)
 	v.mute(&r)
+	v.attribute(&r)
 	v.explain(&r)
 	return r
 }

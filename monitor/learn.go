@@ -139,7 +139,7 @@ func (v *view) learnSigned(b *Baseline, a *Answered, e Evidence) (changed bool) 
 		b.Signing[e.Resolver] = e.At
 	}
 	for _, addr := range e.Addresses {
-		if _, special := SpecialPurpose(addr, v.Policy.Exempt); special || len(v.Watch.TLS.Pins) > 0 || !v.on("clear.signed") {
+		if _, special := SpecialPurpose(addr, v.Policy.Exempt); special || v.keyPinned() || !v.on("clear.signed") {
 			continue
 		}
 		id, fresh := a.identity(addr)

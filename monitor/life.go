@@ -23,17 +23,20 @@ const (
 	Unwatched      Transition = "unwatched"        // resolved, since its name is no longer watched
 	Drilled        Transition = "drilled"          // opened, for a drill
 	DrillOver      Transition = "drill_over"       // resolved
+	Grown          Transition = "grown"            // an incident: more names, or more harm
+	ClosedWith     Transition = "closed_with"      // resolved, with its incident, by a person
 	NotYetProven   Transition = "not_yet_proven"   // suspected, evidence is still being gathered
 	NothingToClaim Transition = "nothing_to_claim" // suspected, but without a sign that the content is false
 )
 
 // life is an alert and what decides how it goes on.
 type life struct {
-	alert Alert
-	types map[Type]*recovery
-	quiet time.Time // it does not call again before
-	most  int       // transactions that the alert carries; 0 for all
-	noted time.Time // of the newest transaction counted
+	alert  Alert
+	types  map[Type]*recovery
+	quiet  time.Time // it does not call again before
+	most   int       // transactions that the alert carries; 0 for all
+	noted  time.Time // of the newest transaction counted
+	called time.Time // when receivers were last to be called, or told of an incident that it grew
 }
 
 // recovery is how far one type of the name is from being good again.
@@ -154,6 +157,7 @@ func (l *life) see(a Accusation, r Ruling, t Timing) Transition {
 		}
 		l.alert.Resolver, l.alert.GroupKey = a.Resolver, groupKey(a, l.alert.Name)
 		l.alert.Reasons, l.alert.Against = reasons(a.Findings), r.Against
+		l.alert.Voices, l.alert.Because = a.Voices, a.Because
 		l.alert.Observed = addresses(a)
 		l.alert.Expected = r.Expected
 		l.alert.WouldChange = wouldChange(a.Kind, l.alert.Observed, strings.TrimSuffix(r.Name, "."))
@@ -258,7 +262,7 @@ func (l *life) until() time.Time {
 
 // revive goes on with an alert that was read from the store.
 func revive(a Alert, t Timing) *life {
-	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}, most: maxTransactions}
+	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}, most: maxTransactions, called: a.OpenedAt}
 	if a.ResolvedAt != nil {
 		l.quiet = a.ResolvedAt.Add(t.FlapQuiet)
 	}
@@ -271,8 +275,11 @@ func addresses(a Accusation) []string {
 		ss = append(ss, addr.String())
 	}
 	slices.Sort(ss)
-	return ss[:min(len(ss), 16)]
+	return ss[:min(len(ss), maxObserved)]
 }
+
+// maxObserved bounds the addresses that an alert shows.
+const maxObserved = 16
 
 // maxEvidence bounds the facts that an alert carries.
 const maxEvidence = 32

@@ -64,6 +64,7 @@ func (q *question) remember(r *Ruling) {
 	a.Passing = waits
 	a.Last, a.TTL, a.Count = last, max(a.TTL, ttl), max(a.Count, count)
 	r.Kind, r.Confidence, r.Attribution, r.Score, r.Reasons = a.Kind, a.Confidence, a.Attribution, a.Score, reasons(a.Findings)
+	r.Voices, r.Because = a.Voices, a.Because
 	if a.Confidence == Confirmed && r.Verdict == Suspicious {
 		r.Verdict = Poisoned
 	}
@@ -122,12 +123,17 @@ func (m *Monitor) announce(q *question, r Ruling, v Verdict, cause Cause) {
 
 // event appends to the log of events; it is committed at once.
 func (m *Monitor) event(at time.Time, kind string, data any, alert string) {
+	m.eventOf(Event{At: at, Type: kind, Alert: alert}, data)
+}
+
+func (m *Monitor) eventOf(e Event, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil {
-		m.log.Error("event cannot be written", "type", kind, "err", err)
+		m.log.Error("event cannot be written", "type", e.Type, "err", err)
 		return
 	}
-	m.batch.Events = append(m.batch.Events, Event{At: at, Type: kind, Data: raw, Alert: alert})
+	e.Data = raw
+	m.batch.Events = append(m.batch.Events, e)
 	m.commit()
 }
 
@@ -161,7 +167,7 @@ func (m *Monitor) raise(q *question, r Ruling) {
 		m.passed(l, t, r.At)
 	}
 	for key, l := range m.alerts {
-		if l.alert.Drill || l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
+		if l.alert.Drill || l.alert.IsIncident() || l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
 			continue
 		}
 		m.passed(l, l.fine(r, m.cfg.Timing), r.At)
@@ -229,13 +235,19 @@ func (m *Monitor) passed(l *life, t Transition, at time.Time) {
 	switch t {
 	case FirstSeen, Returned, Drilled:
 		kind = AlertOpened
-	case Risen, ReturnedQuiet, SilenceOver:
+	case Risen, ReturnedQuiet, SilenceOver, Grown:
 		kind = AlertUpdated
-	case GoneForGood, Unwatched, DrillOver:
+	case GoneForGood, Unwatched, DrillOver, ClosedWith:
 		kind = AlertResolved
 	}
 	if l.alert.State == Silenced {
 		kind = "" // whoever silenced it wants to hear of its end only
+	}
+	incident := ""
+	if l.alert.IsIncident() && kind != "" {
+		l.called = at
+	} else if kind != "" {
+		kind, incident = m.gather(l, kind, at)
 	}
 	m.putAlert(l.alert)
 	if kind == "" {
@@ -243,7 +255,7 @@ func (m *Monitor) passed(l *life, t Transition, at time.Time) {
 	}
 	m.log.Warn("alert", "event", kind, "transition", t, "id", l.alert.ID, "kind", l.alert.Kind, "severity", l.alert.Severity,
 		"confidence", l.alert.Confidence, "name", l.alert.Name, "resolver", l.alert.Resolver)
-	m.event(at, kind, l.alert, l.alert.ID)
+	m.eventOf(Event{At: at, Type: kind, Alert: l.alert.ID, Incident: incident}, l.alert)
 }
 
 // tend ends silences that are over, and forgets alerts that were resolved too
@@ -258,12 +270,16 @@ func (m *Monitor) tend(now time.Time) {
 			delete(m.alerts, key)
 		}
 	}
+	m.tendIncidents(now)
 }
 
 // unwatch resolves alerts about names and types that are no longer watched, and
 // about resolvers that are no longer asked: nobody will ever see them end.
 func (m *Monitor) unwatch(now time.Time) {
 	for key, l := range m.alerts {
+		if l.alert.IsIncident() {
+			continue // it ends with those of its names
+		}
 		s := m.subjects[l.alert.Name]
 		maps.DeleteFunc(l.types, func(t Type, _ *recovery) bool { return s == nil || s.question(t) == nil })
 		gone := len(l.types) == 0 || m.voiceless(key, l.alert.Name)
@@ -321,8 +337,10 @@ func (m *Monitor) judgement(q *question) Judgement {
 	j.Verdict, j.Cause, j.Since = q.verdict, q.cause, q.since
 	j.Cure = q.cause.Cure(strings.TrimSuffix(q.q.Name, "."))
 	j.Checking = q.checking()
+	j.Maintenance = q.subject.watch.Maintained(m.cfg.Now())
 	if j.Verdict == Clean {
 		j.Kind, j.Confidence, j.Attribution, j.Resolver, j.Observed, j.WouldChange = "", Unsuspected, "", "", nil, ""
+		j.Voices, j.Because = nil, ""
 	}
 	return j
 }

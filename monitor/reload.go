@@ -194,6 +194,11 @@ func (m *Monitor) forgetResolvers() {
 // their next event on.
 func (m *Monitor) relabel() {
 	for _, l := range m.alerts {
+		if l.alert.IsIncident() && l.alert.State != Resolved {
+			l.alert.Labels = m.cfg.Labels // all else is that of its names
+			m.putAlert(l.alert)
+			continue
+		}
 		s := m.subjects[l.alert.Name]
 		if s == nil || l.alert.State == Resolved {
 			continue

@@ -117,7 +117,7 @@ func (m *Monitor) recheckWitnesses(s *subject, now time.Time) bool {
 		return false
 	}
 	for _, l := range m.alerts {
-		if l.alert.Name == s.watch.Name && l.alert.State != Resolved && !l.alert.Drill {
+		if l.alert.Name == s.watch.Name && l.alert.State != Resolved && !l.alert.Drill && !l.alert.IsIncident() {
 			return true
 		}
 	}

@@ -112,7 +112,7 @@ func family(id string) byte {
 func (v *view) find() []Finding {
 	var fs []Finding
 	for _, r := range rules {
-		if !v.on(r.id) {
+		if !v.on(r.id) || v.expects(r.id) {
 			continue
 		}
 		for _, f := range r.check(v) {

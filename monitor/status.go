@@ -83,6 +83,8 @@ type WatchStatus struct {
 	Verdict Verdict          `json:"verdict"` // the worst of its types
 	Types   []QuestionStatus `json:"types"`
 	Owner   string           `json:"owner,omitempty"`
+
+	Maintenance *Window `json:"maintenance,omitempty"` // a planned change that is under way
 }
 
 // QuestionStatus is one type of a name in a Status.
@@ -111,6 +113,8 @@ type AlertLine struct {
 	Summary    string     `json:"summary"`
 	OpenedAt   time.Time  `json:"opened_at"`
 	Drill      bool       `json:"drill,omitempty"`
+	Names      int        `json:"names,omitempty"`    // of an incident: how many it stands for
+	Incident   string     `json:"incident,omitempty"` // id of the one that it belongs to
 }
 
 // Status takes a snapshot. Version and the other parts are left to the caller.
@@ -128,7 +132,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 		s.Counts.Transitions = maps.Clone(m.counts.Transitions)
 		s.Counts.Dropped = m.dropped.Load()
 		for _, w := range m.order {
-			ws := WatchStatus{Name: w.watch.Name, Verdict: Clean, Owner: w.watch.Owner}
+			ws := WatchStatus{Name: w.watch.Name, Verdict: Clean, Owner: w.watch.Owner, Maintenance: w.watch.Maintained(s.At)}
 			for _, q := range w.questions {
 				j := m.judgement(q)
 				ws.Verdict = ws.Verdict.Worse(j.Verdict)
@@ -142,7 +146,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 		}
 		for _, l := range m.alerts {
 			if a := l.alert; a.State != Resolved {
-				s.Alerts = append(s.Alerts, AlertLine{a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.Name, a.Resolver, a.Summary, a.OpenedAt, a.Drill})
+				s.Alerts = append(s.Alerts, AlertLine{a.ID, a.Kind, a.Severity, a.Confidence, a.State, a.Name, a.Resolver, a.Summary, a.OpenedAt, a.Drill, len(a.Names), a.Incident})
 			}
 		}
 	})
@@ -260,7 +264,7 @@ func (m *Monitor) Explain(ctx context.Context, what string) (Explanation, error)
 		}
 		found = true
 		for _, l := range m.alerts {
-			if l.alert.Name == name && l.alert.State != Resolved {
+			if l.alert.Name == name && l.alert.State != Resolved && !l.alert.IsIncident() {
 				e.Alerts = append(e.Alerts, l.alert)
 			}
 		}
@@ -330,6 +334,9 @@ func (m *Monitor) Act(ctx context.Context, id string, action Action, n Note) (Al
 			l.alert.State, kind = Silenced, AlertSilenced
 		case Resolve:
 			l.alert.State, l.alert.ResolvedAt, kind = Resolved, &now, AlertResolved
+			if l.alert.IsIncident() {
+				m.closeWith(l, now)
+			}
 			l.quiet = now.Add(m.cfg.Timing.FlapQuiet)
 		default:
 			failed = fmt.Errorf("%q %w: there is ack, silence and resolve", action, ErrAction)
@@ -338,7 +345,11 @@ func (m *Monitor) Act(ctx context.Context, id string, action Action, n Note) (Al
 		l.alert.Note = &n
 		m.log.Info("alert changed by hand", "id", l.alert.ID, "action", action, "uid", n.UID, "comment", n.Comment)
 		m.putAlert(l.alert)
-		m.event(now, kind, l.alert, l.alert.ID)
+		incident := ""
+		if l.alert.Untold {
+			incident = l.alert.Incident
+		}
+		m.eventOf(Event{At: now, Type: kind, Alert: l.alert.ID, Incident: incident}, l.alert)
 		out = l.alert
 	})
 	if err == nil {

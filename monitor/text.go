@@ -123,8 +123,12 @@ func proven(c Confidence) string {
 
 // describeAlert fills in what people read: summary, text, guidance, references.
 func describeAlert(a *Alert, since time.Time) {
-	if a.Drill {
+	switch {
+	case a.Drill:
 		describeDrill(a)
+		return
+	case a.IsIncident():
+		describeIncident(a, since)
 		return
 	}
 	host := a.Host
@@ -188,6 +192,9 @@ func join(ss []string, none string) string {
 // that nobody rotates keys for a lie that every verifying client refused.
 func guidance(a Alert) []string {
 	name := strings.TrimSuffix(a.Name, ".")
+	if a.IsIncident() {
+		name = "these names"
+	}
 	keys := join(a.Exposure.SecretNames, "the keys sent to "+name)
 	var g []string
 	if a.Severity >= High && a.Exposure.Leak != LeakNo {

@@ -187,8 +187,11 @@ type Judgement struct {
 	WouldChange string        `json:"would_change,omitempty"`
 	Answers     []Observation `json:"answers"`
 	Evidence    []Evidence    `json:"evidence,omitempty"`
+	Voices      []Voice       `json:"voices,omitempty"`  // who said what, by which the lie is attributed
+	Because     string        `json:"because,omitempty"` // why it is attributed so, in a line
 	At          time.Time     `json:"at,omitzero"`
-	Since       time.Time     `json:"since,omitzero"` // the verdict stands since
+	Since       time.Time     `json:"since,omitzero"`        // the verdict stands since
+	Maintenance *Window       `json:"maintenance,omitempty"` // a planned change that is under way
 
 	Score int `json:"-"` // decibans
 }

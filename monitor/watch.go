@@ -29,8 +29,9 @@ type Watch struct {
 	Expect      Expect        `json:"expect,omitzero"`
 	SecretNames []string      `json:"secret_names,omitempty"`
 	Owner       string        `json:"owner,omitempty"`
-	Inside      bool          `json:"inside,omitempty"` // never asked of resolvers of others
-	Blocks      []Block       `json:"blocks,omitempty"` // of it by policies of this network that are declared
+	Maintenance []Window      `json:"maintenance,omitempty"` // planned changes
+	Inside      bool          `json:"inside,omitempty"`      // never asked of resolvers of others
+	Blocks      []Block       `json:"blocks,omitempty"`      // of it by policies of this network that are declared
 }
 
 // Block is what a response policy of this network does with the name

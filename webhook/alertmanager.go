@@ -97,6 +97,7 @@ func alertOf(a monitor.Alert) postable {
 		"summary": summary, "description": strings.Join(lines, "\n"), "runbook_url": a.RunbookURL, "id": a.ID, "type": a.Type.String(),
 		"severity": a.Severity.String(), "confidence": a.Confidence.String(), "verdict": string(a.Verdict), "state": string(a.State), "note": note,
 		"resolver": a.Resolver, "observed": strings.Join(a.Observed, ", "), "expected": strings.Join(a.Expected, ", "),
+		"names": strings.Join(a.Names, ", "), "owners": strings.Join(a.Owners, ", "), "incident": a.Incident,
 		"secret_names": strings.Join(a.Exposure.SecretNames, ", "), "leak": string(a.Exposure.Leak),
 	})
 	if a.State == monitor.Resolved && a.ResolvedAt != nil {

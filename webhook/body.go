@@ -85,6 +85,7 @@ func alertBody(e monitor.Event) ([]byte, error) {
 var cuts = []func(*monitor.Alert) bool{
 	func(a *monitor.Alert) bool { return halve(&a.Transactions) },
 	func(a *monitor.Alert) bool { return halve(&a.Evidence) },
+	func(a *monitor.Alert) bool { return halve(&a.Voices) },
 	func(a *monitor.Alert) bool { return halve(&a.Exposure.Clients) },
 	func(a *monitor.Alert) bool { return halve(&a.Exposure.Units) },
 	func(a *monitor.Alert) bool { return halve(&a.References) },
@@ -94,6 +95,8 @@ var cuts = []func(*monitor.Alert) bool{
 	func(a *monitor.Alert) bool { return halve(&a.Guidance) },
 	func(a *monitor.Alert) bool { return halve(&a.Expected) },
 	func(a *monitor.Alert) bool { return halve(&a.Observed) },
+	func(a *monitor.Alert) bool { return halve(&a.Names) },
+	func(a *monitor.Alert) bool { return halve(&a.Owners) },
 	func(a *monitor.Alert) bool { return halve(&a.Exposure.SecretNames) },
 	func(a *monitor.Alert) bool { return halveString(&a.WouldChange) },
 	func(a *monitor.Alert) bool { had := a.Note != nil; a.Note = nil; return had },

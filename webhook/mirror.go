@@ -112,7 +112,7 @@ func (s *Sender) look(ctx context.Context, cursor uint64) (picture, error) {
 		}
 		for _, e := range events {
 			after = e.Seq
-			if e.Seq > p.upTo || !s.concerns(e.Type) {
+			if e.Seq > p.upTo || e.Incident != "" || !s.concerns(e.Type) {
 				continue
 			}
 			s.take(e, alerts, health)
@@ -130,6 +130,9 @@ func (s *Sender) look(ctx context.Context, cursor uint64) (picture, error) {
 			return p, err
 		}
 		for _, a := range stored {
+			if a.Untold {
+				continue // its incident is told in its place
+			}
 			alerts[a.ID] = a
 		}
 	}

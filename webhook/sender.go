@@ -177,7 +177,7 @@ func (s *Sender) advance(ctx context.Context, cursor uint64) (uint64, error) {
 		s.logger.Error("events left the log before this endpoint took them", "first", cursor+1, "count", n)
 	}
 	for _, e := range events {
-		if s.config.wants(e.Type) {
+		if s.wants(e) {
 			if err := s.deliver(ctx, e); err != nil {
 				return cursor, err
 			}
@@ -187,11 +187,15 @@ func (s *Sender) advance(ctx context.Context, cursor uint64) (uint64, error) {
 		}
 		cursor = e.Seq
 	}
-	if last := events[len(events)-1]; !s.config.wants(last.Type) {
+	if last := events[len(events)-1]; !s.wants(last) {
 		err = s.move(ctx, cursor)
 	}
 	return cursor, err
 }
+
+// wants reports whether the endpoint is sent e. What an incident tells of is not
+// told once more.
+func (s *Sender) wants(e monitor.Event) bool { return e.Incident == "" && s.config.wants(e.Type) }
 
 // id gives the webhook-id of an event.
 func (s *Sender) id(seq uint64) string { return s.log.ID() + "-" + strconv.FormatUint(seq, 10) }

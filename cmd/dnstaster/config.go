@@ -20,6 +20,7 @@ import (
 type config struct {
 	Watches        []watchConfig    `yaml:"watches"`
 	Resolvers      []resolverConfig `yaml:"resolvers"`
+	Maintenance    []windowConfig   `yaml:"maintenance"`
 	PrivateZones   []domain         `yaml:"private_zones"`
 	Capture        captureConfig    `yaml:"capture"`
 	Storage        storageConfig    `yaml:"storage"`
@@ -49,6 +50,15 @@ type watchConfig struct {
 	SecretNames []string       `yaml:"secret_names"`
 	Owner       string         `yaml:"owner"`
 	At          position
+}
+
+// windowConfig is a time in which names are changed on purpose.
+type windowConfig struct {
+	Names  []domain `yaml:"names"`
+	From   moment   `yaml:"from"`
+	Until  moment   `yaml:"until"`
+	Reason string   `yaml:"reason"`
+	At     position
 }
 
 type watchTLS struct {

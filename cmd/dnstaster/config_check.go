@@ -57,6 +57,7 @@ func (c *config) check() []problem {
 			}
 		}
 	}
+	ps = append(ps, c.checkMaintenance(seen)...)
 	names := map[string]bool{}
 	for _, r := range c.Resolvers {
 		ps = append(ps, r.check(names)...)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -66,6 +67,11 @@ func configCheckCommand() *cobra.Command {
 			return configFailure(err)
 		}
 		refs, _ := c.references()
+		for _, w := range c.Maintenance {
+			if time.Time(w.Until).Before(time.Now()) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "dnstaster: %s:%d:%d: maintenance was over at %s: take it out\n", w.At.file.name, w.At.line, w.At.col, time.Time(w.Until).UTC().Format(time.RFC3339))
+			}
+		}
 		if err := c.checkFiles(cmd); err != nil {
 			return exit{exitConfig, err}
 		}

@@ -20,6 +20,7 @@ import (
 var configValues = cmp.Options{
 	cmpopts.IgnoreUnexported(config{}), cmpopts.IgnoreTypes(position{}), cmpopts.EquateEmpty(),
 	cmp.Comparer(func(a, b prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b moment) bool { return time.Time(a).Equal(time.Time(b)) }),
 	cmp.Comparer(func(a, b endpoint) bool { return a == b }),
 	cmp.Comparer(func(a, b httpConfig) bool { return reflect.DeepEqual(a, b) }),
 }
@@ -152,6 +153,20 @@ timing: {profile: lab}
 		c.SpecialPurpose.Exempt = addresses("198.18.0.0/15")
 		c.Timing.Profile = "lab"
 	})},
+	{"maintenance", map[string]string{
+		"dnstaster.yaml": `
+maintenance:
+  - names: [A.example, b.example]
+    from: 2026-12-01T22:00:00+01:00
+    until: "2026-12-02T04:00:00Z"
+    reason: move
+watches: [{name: a.example}]
+`,
+		"watches.d/b.yaml": "watches:\n  - name: b.example\n",
+	}, withDefaults(func(c *config) {
+		c.Watches = []watchConfig{{Name: "a.example."}, {Name: "b.example."}}
+		c.Maintenance = []windowConfig{{Names: []domain{"a.example.", "b.example."}, From: at("2026-12-01T22:00:00+01:00"), Until: at("2026-12-02T04:00:00Z"), Reason: "move"}}
+	})},
 	{"watches.d", map[string]string{
 		"dnstaster.yaml":         "watches:\n  - name: a.example\n",
 		"watches.d/20-b.yaml":    "watches:\n  - name: c.example\n",
@@ -162,6 +177,13 @@ timing: {profile: lab}
 	}, withDefaults(func(c *config) {
 		c.Watches = []watchConfig{{Name: "a.example."}, {Name: "b.example.", Owner: "b"}, {Name: "c.example."}}
 	})},
+}
+
+func at(text string) (m moment) {
+	if err := m.UnmarshalText([]byte(text)); err != nil {
+		panic(err)
+	}
+	return m
 }
 
 func tlsOff(c *config) { c.Watches = []watchConfig{{Name: "a.example.", TLS: watchTLS{Off: true}}} }

@@ -36,6 +36,11 @@ func (c *config) watches(inside func(name string) bool) []monitor.Watch {
 		for _, p := range w.TLS.Pins {
 			m.TLS.Pins = append(m.TLS.Pins, string(p))
 		}
+		for _, x := range c.Maintenance {
+			if slices.Contains(x.Names, w.Name) {
+				m.Maintenance = append(m.Maintenance, monitor.Window{From: time.Time(x.From), Until: time.Time(x.Until), Reason: x.Reason})
+			}
+		}
 		ws = append(ws, m)
 	}
 	return ws

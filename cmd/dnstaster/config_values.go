@@ -32,6 +32,20 @@ func (d *duration) UnmarshalText(b []byte) error {
 
 func (d duration) MarshalText() ([]byte, error) { return []byte(model.Duration(d).String()), nil }
 
+// moment is a time with its zone (RFC 3339).
+type moment time.Time
+
+func (m *moment) UnmarshalText(b []byte) error {
+	t, err := time.Parse(time.RFC3339, string(b))
+	if err != nil {
+		return fmt.Errorf("want a time such as 2026-11-24T03:00:00Z, not %q", b)
+	}
+	*m = moment(t)
+	return nil
+}
+
+func (m moment) MarshalText() ([]byte, error) { return time.Time(m).MarshalText() }
+
 // size is a number of bytes, with KiB, MiB or GiB behind it.
 type size int64
 

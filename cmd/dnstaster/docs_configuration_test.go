@@ -91,7 +91,11 @@ func TestConfigurationExamples(t *testing.T) {
 	clearEnv(t)
 	for key, row := range documentedKeys(t) {
 		text := configWith(key, row.example)
-		c, err := loadConfig(writeTree(t, map[string]string{"dnstaster.yaml": text}))
+		files := map[string]string{"dnstaster.yaml": text}
+		if strings.HasPrefix(key, "maintenance") {
+			files["watches.d/a.yaml"] = "watches: [{name: api.partner.example}]\n"
+		}
+		c, err := loadConfig(writeTree(t, files))
 		if err != nil {
 			t.Errorf("%s: %v\n%s", key, err, text)
 			continue
@@ -113,9 +117,10 @@ func fieldOf(key string) []int {
 
 // neighbours are the keys that must stand beside another in a list.
 var neighbours = map[string][][2]string{
-	"watches":   {{"name", "api.partner.example"}},
-	"resolvers": {{"name", "office"}, {"address", "192.0.2.53"}, {"transport", "doh"}, {"tls_name", "dns.example.com"}},
-	"webhooks":  {{"name", "ops"}, {"url_file", "ops.url"}},
+	"watches":     {{"name", "api.partner.example"}},
+	"resolvers":   {{"name", "office"}, {"address", "192.0.2.53"}, {"transport", "doh"}, {"tls_name", "dns.example.com"}},
+	"maintenance": {{"names", "[api.partner.example]"}, {"from", "2026-12-01T22:00:00Z"}, {"until", "2026-12-02T04:00:00Z"}},
+	"webhooks":    {{"name", "ops"}, {"url_file", "ops.url"}},
 }
 
 // companions are those that must stand beside one key only.

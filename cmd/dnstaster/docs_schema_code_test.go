@@ -25,7 +25,7 @@ func TestSchemaRequired(t *testing.T) {
 		"alert": monitor.Alert{}, "report": monitor.Report{}, "sample": monitor.Sample{}, "status": monitor.Status{}, "evidence": manifest{},
 		"judgement": monitor.Judgement{}, "observation": monitor.Observation{}, "record": monitor.Record{}, "packet": monitor.Packet{}, "cache": monitor.Cache{},
 		"fact": monitor.Evidence{}, "watch": monitor.Watch{}, "baseline": monitor.Baseline{}, "delegation": monitor.Delegation{}, "identity": monitor.Identity{}, "span": monitor.Span{},
-		"reason": monitor.Reason{}, "transaction": monitor.Transaction{}, "note": monitor.Note{}, "change": monitor.Change{}, "notice": monitor.Notice{}, "health": monitor.Health{},
+		"reason": monitor.Reason{}, "transaction": monitor.Transaction{}, "note": monitor.Note{}, "voice": monitor.Voice{}, "window": monitor.Window{}, "change": monitor.Change{}, "notice": monitor.Notice{}, "health": monitor.Health{},
 		"pulse": monitor.Pulse{}, "counts": monitor.Counts{}, "resolver": monitor.ResolverStatus{}, "condition": monitor.HealthStatus{},
 		"line": monitor.AlertLine{}, "name": monitor.WatchStatus{},
 	}
@@ -53,6 +53,7 @@ func TestSchemaWords(t *testing.T) {
 		{"State", "alert", "$defs.state"},
 		{"Verdict", "alert", "$defs.verdict"},
 		{"Attribution", "alert", "$defs.attribution"},
+		{"Standing", "alert", "$defs.voice.properties.standing"},
 		{"Leak", "alert", "properties.exposure.properties.leak"},
 		{"Cause", "report", "$defs.cause"},
 		{"Transport", "sample", "$defs.observation.properties.transport"},

@@ -31,7 +31,7 @@ var schemaParts = map[string]string{
 	"observation": "sample.v1.json#/$defs/observation", "record": "sample.v1.json#/$defs/record", "packet": "sample.v1.json#/$defs/packet",
 	"fact": "sample.v1.json#/$defs/fact", "watch": "sample.v1.json#/$defs/watch", "baseline": "sample.v1.json#/$defs/baseline",
 	"cache": "sample.v1.json#/$defs/cache", "delegation": "sample.v1.json#/$defs/delegation", "identity": "sample.v1.json#/$defs/identity", "span": "sample.v1.json#/$defs/span", "reason": "alert.v1.json#/$defs/reason",
-	"transaction": "alert.v1.json#/$defs/transaction", "note": "alert.v1.json#/$defs/note", "counts": "status.v1.json#/$defs/counts",
+	"transaction": "alert.v1.json#/$defs/transaction", "note": "alert.v1.json#/$defs/note", "window": "sample.v1.json#/$defs/window", "voice": "alert.v1.json#/$defs/voice", "counts": "status.v1.json#/$defs/counts",
 	"resolver": "status.v1.json#/$defs/resolver", "condition": "status.v1.json#/$defs/health", "line": "status.v1.json#/$defs/alert",
 	"name": "status.v1.json#/$defs/watch",
 }

@@ -49,6 +49,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Expect:      monitor.Expect{Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, Private: monitor.PrivateAuto},
 		SecretNames: []string{"PARTNER_API_KEY"}, Owner: "payments", Inside: true,
 		Blocks: []monitor.Block{{Zone: "rpz.example.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}},
+		Maintenance: []monitor.Window{{From: at, Until: at, Reason: "x"}},
 	}
 	base := monitor.Baseline{
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
@@ -65,6 +66,11 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
 	}
 	const id = "01M7VFDHER0000000000000007"
+	window := monitor.Window{From: at, Until: at, Reason: "x"}
+	voice := monitor.Voice{
+		Resolver: "x", Group: "x", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Heard: true, Said: []string{"198.51.100.66"},
+		Standing: monitor.StandsWrong, With: []string{"x"},
+	}
 	alert := monitor.Alert{
 		ID: id, Key: name + "/local", GroupKey: "x", Host: "app-17", Labels: map[string]string{"site": "fra1"}, Kind: monitor.PathInjection,
 		Severity: monitor.Critical, Confidence: monitor.Confirmed, Verdict: monitor.Poisoned, State: monitor.Silenced, Name: name, Type: monitor.TypeA,
@@ -74,12 +80,13 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Exposure:     monitor.Exposure{From: at, Until: &at, SecretNames: []string{"K"}, Leak: monitor.LeakUnchecked, Clients: []string{"192.0.2.7"}, Units: []string{"billing.service"}},
 		Guidance:     []string{"x"}, RunbookURL: monitor.RunbookBase + "path_injection.md", References: []string{"CWE-350"}, OpenedAt: at, LastSeenAt: at,
 		ResolvedAt: &at, Count: 3, Flaps: 1, Note: &monitor.Note{At: at, UID: 1000, Comment: "x", Until: &at}, Drill: true, Truncated: true,
+		Names: []string{name}, Owners: []string{"payments"}, Incident: id, Untold: true, Voices: []monitor.Voice{voice}, Because: "x",
 	}
 	judgement := monitor.Judgement{
 		Name: name, Type: monitor.TypeA, Verdict: monitor.Unknown, Attribution: monitor.AtLAN, Cause: monitor.CauseNoProof, Cure: "x", Proof: "x",
 		Kind: monitor.ResolverCache, Confidence: monitor.Probable, Checking: true, Resolver: "x", Observed: []string{"x"}, Expected: []string{"x"},
 		Reasons: []monitor.Reason{reason}, Against: []string{"x"}, WouldChange: "x", Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact},
-		At: at, Since: at, Score: 1,
+		At: at, Since: at, Score: 1, Maintenance: &window, Voices: []monitor.Voice{voice}, Because: "x",
 	}
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
@@ -124,13 +131,13 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 	return monitor.Status{
 		Schema: monitor.StatusSchema, At: at, Host: "app-17", Labels: map[string]string{"site": "fra1"}, Version: "1", Started: at,
 		Verdicts: map[monitor.Verdict]int{monitor.Clean: 1},
-		Watches: []monitor.WatchStatus{{Name: "api.partner.example.", Verdict: monitor.Unknown, Owner: "payments", Types: []monitor.QuestionStatus{{
+		Watches: []monitor.WatchStatus{{Name: "api.partner.example.", Verdict: monitor.Unknown, Owner: "payments", Maintenance: &monitor.Window{From: at, Until: at, Reason: "x"}, Types: []monitor.QuestionStatus{{
 			Type: monitor.TypeA, Verdict: monitor.Unknown, Cause: monitor.CauseStale, Cure: "x", Kind: monitor.Rebinding, Proof: "x", Checking: true, Since: at, Answered: at,
 			LastGood: at,
 		}}}},
 		Alerts: []monitor.AlertLine{{
 			ID: "01M7VFDHER0000000000000007", Kind: monitor.Rebinding, Severity: monitor.Medium, Confidence: monitor.Probable, State: monitor.Open,
-			Name: "api.partner.example.", Resolver: "x", Summary: "x", OpenedAt: at, Drill: true,
+			Name: "api.partner.example.", Resolver: "x", Summary: "x", OpenedAt: at, Drill: true, Names: 1, Incident: "01M7VFDHER0000000000000007",
 		}},
 		Resolvers: []monitor.ResolverStatus{{
 			Resolver: "x", Operator: "x", Role: monitor.Reference, Transport: monitor.DoT, OK: true, Queries: 1, Failures: 1, LastOK: at, Error: "x", RTT: 1,

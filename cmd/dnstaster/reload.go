@@ -18,7 +18,7 @@ import (
 // reloadable are the keys of the configuration that a reload may change. What
 // is new among the others needs a restart until somebody makes it reloadable.
 var reloadable = []string{
-	"watches", "resolvers", "private_zones", "capture", "webhooks", "external_labels", "tls",
+	"watches", "maintenance", "resolvers", "private_zones", "capture", "webhooks", "external_labels", "tls",
 	"dnssec", "root_hints", "asn", "probes", "policy", "special_purpose", "timing",
 }
 

@@ -22,6 +22,7 @@ func Explain(w io.Writer, e monitor.Explanation, verbose bool) error {
 	}
 	for i, j := range e.Judgements {
 		if !verbose && slices.ContainsFunc(e.Alerts, func(a monitor.Alert) bool { return says(a, j) }) {
+			p.maintenance(j)
 			continue
 		}
 		if i > 0 || len(e.Alerts) > 0 {
@@ -47,7 +48,11 @@ func (p *printer) alert(a monitor.Alert, verbose bool) {
 	case a.Verdict == monitor.Clean && a.Exposure.Leak != monitor.LeakNo:
 		head, before = "CLEAN AGAIN", "no longer: " // the path of this host was bent, and no longer is
 	}
-	head += fmt.Sprintf("  %s %s", short(a.Name), a.Type)
+	if a.IsIncident() {
+		head += fmt.Sprintf("  %d names", len(a.Names))
+	} else {
+		head += fmt.Sprintf("  %s %s", short(a.Name), a.Type)
+	}
 	if a.Host != "" {
 		head += " on " + a.Host
 	}
@@ -56,7 +61,9 @@ func (p *printer) alert(a monitor.Alert, verbose bool) {
 		text = a.Summary // nothing of that is so
 	}
 	p.line("%s", marked(a, text))
+	p.names(a)
 	p.reasons("for", a.Reasons, verbose)
+	p.voices(a.Voices, a.Because)
 	for i, s := range a.Against {
 		p.field("against", i, "%s", s)
 	}
@@ -69,8 +76,34 @@ func (p *printer) alert(a monitor.Alert, verbose bool) {
 	p.field("exposed", 0, "%s", exposed(a))
 	p.guidance(a)
 	p.field("alert", 0, "%s, %s, %s %s, %s since %s UTC", a.ID, a.Kind, a.Severity, a.Confidence, a.State, stateSince(a).UTC().Format(time.DateTime))
+	if a.Incident != "" {
+		p.field("part of", 0, "%s, which stands for this name and others: dnstaster explain %[1]s", a.Incident)
+	}
 	if a.Note != nil {
 		p.field("note", 0, "by uid %d at %s UTC: %s", a.Note.UID, a.Note.At.UTC().Format(time.DateTime), orA(a.Note.Comment, "nothing said"))
+	}
+}
+
+// names shows what an incident stands for.
+func (p *printer) names(a monitor.Alert) {
+	if !a.IsIncident() {
+		return
+	}
+	var ns []string
+	for _, n := range a.Names {
+		ns = append(ns, short(n))
+	}
+	p.field("names", 0, "%s", strings.Join(ns, ", "))
+	if len(a.Owners) > 0 {
+		p.field("owners", 0, "%s", strings.Join(a.Owners, ", "))
+	}
+	p.field("seen at", 0, "%s %s, as follows; each name has an alert of its own", short(a.Name), a.Type)
+}
+
+// maintenance says that a planned change is under way.
+func (p *printer) maintenance(j monitor.Judgement) {
+	if w := j.Maintenance; w != nil {
+		p.field("window", 0, "%s", window(*w))
 	}
 }
 
@@ -113,6 +146,10 @@ func (p *printer) judgement(j monitor.Judgement, verbose bool) {
 		p.reasons("why", j.Reasons, verbose)
 	default:
 		p.reasons("for", j.Reasons, verbose)
+	}
+	p.maintenance(j)
+	if j.Because != "" {
+		p.field("so it is", 0, "%s", j.Because)
 	}
 	for i, s := range j.Against {
 		p.field("against", i, "%s", s)

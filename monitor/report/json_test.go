@@ -38,7 +38,8 @@ var (
 		".watches[].cure": "string", ".watches[].proof": "string", ".watches[].kind": "string", ".watches[].confidence": "string",
 		".watches[].checking": "bool", ".watches[].resolver": "string", ".watches[].observed": "list", ".watches[].observed[]": "string",
 		".watches[].expected": "list", ".watches[].expected[]": "string", ".watches[].would_change": "string",
-		".watches[].evidence": "list", ".watches[].at": "string", ".watches[].since": "string",
+		".watches[].evidence": "list", ".watches[].at": "string", ".watches[].maintenance": "object", ".watches[].maintenance.from": "string",
+		".watches[].maintenance.until": "string", ".watches[].maintenance.reason": "string", ".watches[].since": "string",
 		".watches[].answers[].at": "string", ".watches[].answers[].server": "string", ".watches[].answers[].role": "string",
 		".watches[].answers[].encrypted": "bool", ".watches[].answers[].filtering": "bool",
 		".watches[].answers[].flags": "list", ".watches[].answers[].flags[]": "string",
@@ -46,10 +47,15 @@ var (
 		".watches[].answers[].packet": "object", ".watches[].answers[].packet.src": "string",
 		".watches[].answers[].packet.dst": "string", ".watches[].answers[].packet.txid": "number",
 		".watches[].answers[].records[].name": "string",
+		".watches[].voices":                   "list", ".watches[].voices[]": "object", ".watches[].voices[].resolver": "string", ".watches[].voices[].group": "string", ".watches[].voices[].role": "string", ".watches[].voices[].transport": "string", ".watches[].voices[].encrypted": "bool",
+		".watches[].voices[].said": "list", ".watches[].voices[].said[]": "string", ".watches[].voices[].standing": "string", ".watches[].voices[].with": "list", ".watches[].voices[].with[]": "string", ".watches[].because": "string",
 	}
 	addedToAlert = map[string]string{
 		".transactions[].file": "string", ".flaps": "number", ".drill": "bool", ".truncated": "bool",
 		".note": "object", ".note.at": "string", ".note.uid": "number", ".note.comment": "string", ".note.until": "string",
+		".voices": "list", ".voices[]": "object", ".voices[].resolver": "string", ".voices[].group": "string", ".voices[].role": "string", ".voices[].transport": "string", ".voices[].encrypted": "bool",
+		".voices[].said": "list", ".voices[].said[]": "string", ".voices[].standing": "string", ".voices[].with": "list", ".voices[].with[]": "string", ".because": "string",
+		".names": "list", ".names[]": "string", ".owners": "list", ".owners[]": "string", ".incident": "string", ".untold": "bool",
 	}
 	// evidence is that of samples, which are documented beside the report.
 	evidenceKeys = map[string]string{
@@ -103,6 +109,7 @@ func full(t *testing.T) monitor.Report {
 	w.answer(apiA, []string{falseAddr}, plain...)
 	r, _ := check(t, w, c)
 	j := &r.Watches[0]
+	j.Maintenance = &monitor.Window{From: begin, Until: begin.Add(time.Hour), Reason: "…"}
 	j.Cause, j.Cure, j.Proof, j.Checking, j.Against = monitor.CauseClock, "…", "…", true, []string{"…"}
 	o := &j.Answers[0]
 	o.Filtering, o.EDE, o.NSID = true, []uint16{16}, "…"
@@ -110,6 +117,7 @@ func full(t *testing.T) monitor.Report {
 	until := begin.Add(time.Hour)
 	a := &r.Alerts[0]
 	a.Against, a.ResolvedAt, a.Flaps, a.Drill, a.Truncated = []string{"…"}, &until, 1, true, true
+	a.Names, a.Owners, a.Incident, a.Untold = []string{"…"}, []string{"…"}, "…", true
 	a.Note = &monitor.Note{At: begin, UID: 1000, Comment: "…", Until: &until}
 	a.Transactions = []monitor.Transaction{{
 		File: "a.pcap", Time: begin, Client: netip.MustParseAddrPort("10.0.0.17:40000"), Server: netip.MustParseAddrPort("10.0.0.2:53"),

@@ -17,9 +17,17 @@ func Alerts(w io.Writer, as []monitor.Alert) error {
 		p.line("no open alert")
 	}
 	for _, a := range as {
-		p.line("%s  %-8s %-9s %-12s %s  %s", a.ID, a.Severity, a.Confidence, a.State, a.OpenedAt.UTC().Format(time.DateTime), marked(a, a.Summary))
+		p.line("%s  %-8s %-9s %-12s %s  %s", a.ID, a.Severity, a.Confidence, a.State, a.OpenedAt.UTC().Format(time.DateTime), marked(a, a.Summary)+part(a))
 	}
 	return p.err
+}
+
+// part names the incident that an alert belongs to.
+func part(a monitor.Alert) string {
+	if a.Incident == "" {
+		return ""
+	}
+	return "  in " + a.Incident
 }
 
 // Events writes one entry an event.

@@ -32,8 +32,10 @@ func Status(w io.Writer, s monitor.Status) error {
 		}
 	}
 	told := map[string]bool{}
+	p.table(incidents(s, told), "incidents; see dnstaster alerts")
 	p.table(names(s, told), "names; see --json")
 	p.table(alerts(s, told), "alerts; see dnstaster alerts")
+	p.table(windows(s), "names with maintenance; see --json")
 	p.idle(s)
 	aside := s.Store.SetAside != ""
 	for _, h := range s.Health {
@@ -93,7 +95,11 @@ func names(s monitor.Status, told map[string]bool) []row {
 			r.who += " " + q.Type.String()
 			if a, ok := lineOf(w, q, s.Alerts); ok && !told[a.ID] {
 				told[a.ID] = true
-				r.what += fmt.Sprintf("   %s %s", cut(a.ID, s.Alerts), a.State)
+				if a.Incident != "" {
+					r.what += "   in " + cut(a.Incident, s.Alerts)
+				} else {
+					r.what += fmt.Sprintf("   %s %s", cut(a.ID, s.Alerts), a.State)
+				}
 			}
 			rows = append(rows, r)
 		}
@@ -130,18 +136,47 @@ func state(q monitor.QuestionStatus, now time.Time) string {
 // lineOf gives the alert that a name's state is due to.
 func lineOf(w monitor.WatchStatus, q monitor.QuestionStatus, as []monitor.AlertLine) (monitor.AlertLine, bool) {
 	for _, a := range as {
-		if q.Kind != "" && a.Name == w.Name && a.Kind == q.Kind && !a.Drill {
+		if q.Kind != "" && a.Name == w.Name && a.Kind == q.Kind && !a.Drill && a.Names == 0 {
 			return a, true
 		}
 	}
 	return monitor.AlertLine{}, false
 }
 
-// alerts gives a row for every other alert.
+// incidents gives a row for every alert that stands for many names.
+func incidents(s monitor.Status, told map[string]bool) []row {
+	var rows []row
+	for _, a := range s.Alerts {
+		if a.Names == 0 {
+			continue
+		}
+		told[a.ID] = true
+		what := string(a.Kind)
+		if a.Resolver != "" && a.Kind != monitor.PathRewritten {
+			what += " at " + a.Resolver
+		}
+		rows = append(rows, row{a.Severity.String(), fmt.Sprintf("%d names", a.Names), fmt.Sprintf("%s, %s, since %s   %s %s",
+			what, sure(a.Confidence), since(a.OpenedAt, s.At), cut(a.ID, s.Alerts), a.State)})
+	}
+	return rows
+}
+
+// windows gives a row for every name with a planned change under way.
+func windows(s monitor.Status) []row {
+	var rows []row
+	for _, w := range s.Watches {
+		if w.Maintenance != nil {
+			rows = append(rows, row{"window", short(w.Name), window(*w.Maintenance)})
+		}
+	}
+	return rows
+}
+
+// alerts gives a row for every other alert, but for those of an incident.
 func alerts(s monitor.Status, told map[string]bool) []row {
 	var rows []row
 	for _, a := range s.Alerts {
-		if told[a.ID] {
+		if told[a.ID] || a.Incident != "" {
 			continue
 		}
 		what := string(a.Kind)

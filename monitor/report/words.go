@@ -100,7 +100,11 @@ func exposed(a monitor.Alert) string {
 	case e.Leak == monitor.LeakNo:
 		return "nothing: " + Risk(e.Leak)
 	}
-	s := orA(strings.Join(e.SecretNames, ", "), "what is sent to "+short(a.Name))
+	to := short(a.Name)
+	if a.IsIncident() {
+		to = "these names"
+	}
+	s := orA(strings.Join(e.SecretNames, ", "), "what is sent to "+to)
 	if !e.From.IsZero() {
 		s += " " + span(e.From, e.Until, a.LastSeenAt)
 	}
@@ -143,6 +147,15 @@ func since(t, now time.Time) string {
 		return t.UTC().Format(time.TimeOnly)
 	}
 	return t.UTC().Format(time.DateTime)
+}
+
+// window says until when a planned change is under way, and what for.
+func window(w monitor.Window) string {
+	s := "maintenance until " + w.Until.UTC().Format(time.DateTime) + " UTC: moves and pins call nobody"
+	if w.Reason != "" {
+		s += " (" + w.Reason + ")"
+	}
+	return s
 }
 
 // marked puts DRILL before what is only a drill.

@@ -273,6 +273,9 @@ func status(t *testing.T, m *monitor.Monitor) monitor.Status {
 	}
 	for i := range s.Alerts {
 		s.Alerts[i].ID = fixedID(s.Alerts[i].ID)
+		if s.Alerts[i].Incident != "" {
+			s.Alerts[i].Incident = fixedID(s.Alerts[i].Incident)
+		}
 	}
 	// What the command fills in.
 	s.Version = "0.1.0"
