@@ -51,9 +51,10 @@ var pathCases = []Case{
 		Listed: []Want{{Kind: "path_redirected", Severity: "medium", Name: "*"}}, Then: lieToo,
 	},
 	{
-		// Nothing answers where no resolver is: who the resolvers are is all that shows it.
+		// Nothing answers where no resolver is: from where the resolvers ask is all that shows it.
 		// He is honest; the false answer is the provider's, and is told as such.
 		ID: "A12b", Title: "the router sends what goes in plain to public resolvers alone to an honest one, and the provider's cache is poisoned", Name: "api.iot.lab",
+		Config: asksWhoami, Before: whoami, Start: monitor.Clean,
 		Cause: both(divert("ip daddr 198.18.11.0-198.18.14.255 "+udp53), poisonProvider("api.iot.lab", world.EvilAddr, 300)), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtResolver}},
 		Must: []string{"div.minority_group", "walk.contradiction", "path.identity"}, MustNot: []string{"path.dead_resolver_answers"},
@@ -99,8 +100,8 @@ var pathCases = []Case{
 		// What A22 is but for that: of four witnesses three are one, and two voices do not
 		// tell who is alone. The zone's servers alone speak against it: that is odd.
 		ID: "C70", Title: "as A22, and three of the four witnesses ask another for everything", Name: "api.iot.lab",
-		Config: Config{More: "probes: {whoami: [whoami.shop.lab]}"},
-		Before: both(hosted("whoami", "198.18.50.8", inject.Whoami),
+		Config: asksWhoami,
+		Before: both(whoami,
 			configure("pub3", "policy.add(policy.all(policy.FORWARD('"+world.Pub2Addr+"')))"), configure("pub4-rec", "forward-zones-recurse=.="+world.Pub2Addr)),
 		Start: monitor.Clean, Cause: poisonProvider("api.iot.lab", world.EvilAddr, 300), Verdict: monitor.Suspicious, Better: true, Seen: []string{world.EvilAddr},
 		Then: divert(udp53, "www.shop.lab"), Last: onShop,
@@ -264,6 +265,13 @@ var pathCases = []Case{
 		Must: []string{"div.shared_sink", "div.minority_group"}, Listed: []Want{{Kind: monitor.ResolverCache, Attribution: monitor.AtResolver, Name: "*"}},
 	},
 }
+
+// whoami is a name that is answered with the address that asks, and asksWhoami has
+// resolvers asked for it.
+var (
+	whoami     = hosted("whoami", "198.18.50.8", inject.Whoami)
+	asksWhoami = Config{More: "probes: {whoami: [whoami.shop.lab]}"}
+)
 
 // blocking declares a policy that blocks www.shop.lab.
 var blocking = Config{More: "policy: {rpz: [feed.zone]}", Files: map[string]string{

@@ -274,6 +274,8 @@ var factTests = []ruleTest{
 	{"path.identity", "two operators without a name in plain", learntMatter().sys(evilAddr).twins("alpha", "- -", "a1 -").twins("bravo", "- -", "b1 -"), []string{"5 local invalid IP"}},
 	{"path.identity", "without a name in plain, and each asks from where it does over TLS", learntMatter().sys(evilAddr).twins("alpha", "- 192.0.96.2", "a1 192.0.96.1").twins("bravo", "- 192.0.97.2", "b1 192.0.97.1"), nil},
 	{"path.identity", "one of three is itself", learntMatter().sys(evilAddr).twins("alpha", "pub2 -", "a1 -").twins("bravo", "pub2 -", "pub2 -").twins("charlie", "pub2 -", "c1 -"), []string{"30 local invalid IP"}},
+	{"path.identity", "one operator is another in plain", learntMatter().sys(evilAddr).twins("alpha", "- 192.0.97.7", "- 192.0.96.1").twins("bravo", "b1 192.0.97.1", "b1 192.0.97.1"), []string{"30 local invalid IP"}},
+	{"path.identity", "one operator is another in plain, and over TLS", learntMatter().sys(evilAddr).twins("alpha", "- 192.0.97.7", "- 192.0.97.8").twins("bravo", "b1 192.0.97.1", "b1 192.0.97.1"), nil},
 	{"path.identity", "one operator alone", learntMatter().sys(evilAddr).twins("alpha", "pub2 198.51.100.7", "a1 192.0.96.1").twins("bravo", "b1 192.0.97.2", "b1 192.0.97.1"), nil},
 	{"path.identity", "other nodes of the same services", learntMatter().sys(evilAddr).twins("alpha", "fra 192.0.98.1", "ams 192.0.96.1").twins("bravo", "b2 192.0.99.1", "b1 192.0.97.1"), nil},
 	{"path.identity", "operators that share a machine over TLS as well", learntMatter().sys(evilAddr).twins("alpha", "x 198.51.100.7", "x 198.51.100.8").twins("bravo", "x 198.51.100.7", "x 198.51.100.8"), nil},

@@ -70,45 +70,52 @@ func (v *view) strays() []stray {
 	return ss
 }
 
-// alike says in what two strays are one, and what that weighs; 0 for nothing.
-func (f *facts) alike(x, y stray) (what string, weight int) {
+// alike says in what an operator's plain endpoint is one with an endpoint of another;
+// empty for nothing.
+func (f *facts) alike(x, y Evidence) string {
 	switch {
-	case x.self.NSID != "" && x.self.NSID == y.self.NSID:
-		return "all call themselves " + x.self.NSID, strong
-	case f.near(x.self, y.self, false):
-		return "all ask from the network of " + cmp.Or(x.self.Egress, asksFrom(x.self)[0].String()), strong
-	case x.nameless && y.nameless:
-		return "do not say who they are", weak // a gateway that knows no such questions does that too
+	case x.NSID != "" && x.NSID == y.NSID:
+		return "calls itself " + x.NSID
+	case f.near(x, y, false):
+		return "asks from the network of " + cmp.Or(x.Egress, asksFrom(x)[0].String())
 	}
-	return "", 0
+	return ""
 }
 
-// pathIdentity (path.identity): operators that are independent of each other over
-// TLS are one resolver in plain: they have one name there (RFC 5001, RFC 4892), or
-// ask from one network. Somebody answers in their place (Liu et al., USENIX Security
-// 2018). One that is other than its twin, and like no other, is no sign: the nodes
-// of a service differ.
+// pathIdentity (path.identity): an operator is in plain one with another, and over TLS
+// they have nothing to do with each other: they have one name there (RFC 5001, RFC
+// 4892), or ask from one network. Somebody answers in their place (Liu et al., USENIX
+// Security 2018). One that is other than its twin, and like no other, is no sign: the
+// nodes of a service differ.
 func pathIdentity(v *view) []Finding {
-	var f Finding
+	var named, nameless *Finding
 	ss := v.strays()
-	for i, x := range ss {
-		for _, y := range ss[i+1:] {
-			what, weight := v.facts.alike(x, y)
-			if x.plain.Operator == y.plain.Operator || weight <= f.Weight {
-				continue
-			}
-			f = Finding{Local: true, Group: "path", Weight: weight, Resolver: x.plain.Label()}
-			ops := []string{x.plain.Operator}
-			for _, z := range ss {
-				if w, _ := v.facts.alike(x, z); w == what && !slices.Contains(ops, z.plain.Operator) {
-					ops = append(ops, z.plain.Operator)
+	for _, x := range ss {
+		f := Finding{Local: true, Group: "path", Resolver: x.plain.Label()}
+		what, with := "", []string{}
+		for _, o := range v.choose(func(o *answer) bool { return o.Role == Reference && o.Operator != x.plain.Operator }) {
+			if self, ok := v.self(o.Endpoint()); ok {
+				if w := v.facts.alike(x.self, self); w != "" {
+					what, with = w, append(with, o.Operator)
 				}
 			}
-			f.Fact = fmt.Sprintf("asked in plain, %s %s, and over TLS they are not the same", strings.Join(ops, ", "), what)
+		}
+		if len(with) > 0 && named == nil {
+			slices.Sort(with)
+			f.Weight = strong
+			f.Fact = fmt.Sprintf("%s, asked in plain, %s, as %s does, and over TLS it does not", x.plain.Operator, what, strings.Join(slices.Compact(with), ", "))
+			named = &f
+		}
+		if len(with) == 0 && x.nameless && nameless == nil && slices.ContainsFunc(ss, func(y stray) bool { return y.nameless && y.plain.Operator != x.plain.Operator }) {
+			f.Weight, f.Fact = weak, "operators do not say in plain who they are, and over TLS they do" // a gateway that knows no such questions does that too
+			nameless = &f
 		}
 	}
-	if f.Weight == 0 {
-		return nil
+	switch {
+	case named != nil:
+		return []Finding{*named}
+	case nameless != nil:
+		return []Finding{*nameless}
 	}
-	return []Finding{f}
+	return nil
 }
