@@ -33,7 +33,16 @@ type Sample struct {
 	Evidence []Evidence    `json:"evidence"`
 	Baseline *Baseline     `json:"baseline,omitempty"` // what history says, where the reader has none
 	State    []string      `json:"state,omitempty"`
+	Case     *Progress     `json:"case,omitempty"`  // how far the daemon was; nil where nobody gathered more
 	Watch    *Watch        `json:"watch,omitempty"` // expectations, where the reader has none
+}
+
+// Progress is how far a daemon was with the case about a question when it had
+// judged a sample.
+type Progress struct {
+	Opened    time.Time `json:"opened,omitzero"`     // since when a case was open; zero for none
+	Waiting   bool      `json:"waiting,omitempty"`   // more was asked for first, and nothing made known
+	Concluded bool      `json:"concluded,omitempty"` // the plan had run its course: what was left standing was an alert
 }
 
 type sampleFields Sample

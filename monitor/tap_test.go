@@ -8,7 +8,7 @@ import (
 )
 
 // Whoever records what a monitor judges can judge it again, and comes to the
-// same: the first sample of a name carries what the others rest on.
+// same: the first sample of a question carries what the others rest on.
 func TestTapIsReplayed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
 		var tape []monitor.Sample
@@ -22,11 +22,13 @@ func TestTapIsReplayed(t *testing.T) {
 			wantVerdict(t, m, monitor.Poisoned)
 		})
 		r := monitor.NewReplay(monitor.Config{Timing: c.Timing})
+		begun := map[monitor.Type]bool{}
 		for i, s := range tape {
-			if told := s.Baseline != nil && s.Watch != nil; told != (i == 0) {
+			if told := s.Baseline != nil && s.Watch != nil; told == begun[s.Question.Type] {
 				t.Errorf("sample %d carries history and watch: %t", i, told)
 			}
-			r.Take(s)
+			begun[s.Question.Type] = true
+			r.Take(through(s))
 		}
 		as := r.Report(w.now()).Alerts
 		if len(as) != 1 || as[0].Kind != monitor.PathRewritten || as[0].Confidence != monitor.Confirmed {
