@@ -125,8 +125,8 @@ func (r *Replay) publish(q *question, ruling Ruling, live bool) {
 	if live {
 		v, cause := q.next(ruling)
 		q.turn(ruling.At, v, cause)
-	} else {
-		q.verdict, q.cause = ruling.Verdict, ruling.Cause
+	} else if q.verdict, q.cause = ruling.Verdict, ruling.Cause; q.cause == CauseLearning {
+		q.cause = CauseNoProof // waiting cures nothing here
 	}
 	for _, a := range ruling.Accusations {
 		r.raise(q, ruling, a)

@@ -77,6 +77,9 @@ func (s *Sample) UnmarshalJSON(b []byte) error {
 	if v.At.IsZero() {
 		return errors.New("a sample without time")
 	}
+	if v.Via == "" {
+		v.Via = Probe
+	}
 	*s = Sample(v.sampleFields)
 	return nil
 }
