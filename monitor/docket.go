@@ -41,7 +41,8 @@ func (q *question) remember(r *Ruling) {
 // only by several good rounds, and a round without an answer says nothing: how
 // long that may go on is for age to say.
 func (q *question) next(r Ruling) (Verdict, Cause) {
-	if r.Verdict == Unknown && r.Cause == CauseStale && !q.since.IsZero() {
+	stale := q.verdict == Unknown && q.cause == CauseStale && !r.Fresh
+	if (r.Verdict == Unknown && r.Cause == CauseStale || stale && (r.Verdict == Clean || r.Verdict == Unknown)) && !q.since.IsZero() {
 		return q.verdict, q.cause
 	}
 	if r.Verdict != Clean {
@@ -64,6 +65,32 @@ func (q *question) turn(at time.Time, v Verdict, cause Cause) (was Verdict, news
 	}
 	q.verdict, q.cause, q.since, q.good = v, cause, at, 0
 	return was, v != was && !(first && v == Clean) // that a name is clean after a start is no news
+}
+
+// interval is how often this host's own path is asked for the name.
+func (d *docket) interval(s *subject) time.Duration {
+	if s.watch.Interval > 0 {
+		return s.watch.Interval / time.Duration(d.policy.Timing.Factor)
+	}
+	return d.policy.Timing.Interval
+}
+
+// stale makes the ruling unknown where no answer has confirmed it for too long,
+// and reports whether it has just done so. Before the first answer, began counts.
+func (d *docket) stale(q *question, began, now time.Time) bool {
+	last := q.answered
+	if last.IsZero() {
+		last = began
+	}
+	if now.Sub(last) <= staleIntervals*d.interval(q.subject)+askTimeout || q.verdict == Unknown && q.cause == CauseStale {
+		return false
+	}
+	r := q.ruling
+	r.Name, r.Type, r.At = q.q.Name, q.q.Type, now
+	r.Verdict, r.Cause, r.Cure = Unknown, CauseStale, CauseStale.Cure(q.q.Name)
+	r.Reasons, r.Against, r.Accusations, r.Good, r.Proof, r.Absent = []Reason{}, []string{}, nil, nil, "", false
+	q.ruling = r
+	return true
 }
 
 // judgement gives what is published of the question.

@@ -68,15 +68,22 @@ func (r *Replay) Take(s Sample) {
 		if s.Case != nil { // the daemon has just started, or this is another case
 			q.restart()
 			q.verdict, q.cause, q.since, q.good = Unknown, CauseLearning, time.Time{}, 0
+			q.began, q.answered = s.At, time.Time{}
 		}
 	}
 	if q.subject.base == nil {
 		q.subject.base = NewBaseline(q.q.Name, s.At)
 	}
+	if s.Case != nil && !q.began.IsZero() && r.stale(q, q.began, s.At) {
+		q.turn(s.At, Unknown, CauseStale)
+	}
 	q.enter(s)
 	q.keep(s)
 	ruling := Judge(q.context(r.policy))
 	q.learn(r.policy, ruling)
+	if ruling.Fresh && s.Case != nil {
+		q.answered = s.At
+	}
 	q.ruling = ruling
 	if q.leave(s) {
 		r.publish(q, ruling, s.Case != nil)

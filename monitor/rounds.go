@@ -43,13 +43,6 @@ func (m *Monitor) beat(now time.Time) {
 	m.agenda.add(now.Add(m.cfg.Timing.CommitInterval), m.beat)
 }
 
-func (m *Monitor) interval(s *subject) time.Duration {
-	if s.watch.Interval > 0 {
-		return s.watch.Interval / time.Duration(m.cfg.Timing.Factor)
-	}
-	return m.cfg.Timing.Interval
-}
-
 // round asks this host's resolvers, and witnesses when it is their time.
 func (m *Monitor) round(s *subject, due time.Time) {
 	now := m.cfg.Now()
@@ -351,19 +344,9 @@ func (m *Monitor) cleared(r Ruling) bool {
 
 // age makes a verdict unknown that no answer has confirmed for too long.
 func (m *Monitor) age(q *question, now time.Time) {
-	last := q.answered
-	if last.IsZero() {
-		last = m.started
+	if m.stale(q, m.started, now) {
+		m.announce(q, q.ruling, Unknown, CauseStale)
 	}
-	if now.Sub(last) <= staleIntervals*m.interval(q.subject)+askTimeout || q.verdict == Unknown && q.cause == CauseStale {
-		return
-	}
-	r := q.ruling
-	r.Name, r.Type, r.At = q.q.Name, q.q.Type, now
-	r.Verdict, r.Cause, r.Cure = Unknown, CauseStale, CauseStale.Cure(q.q.Name)
-	r.Reasons, r.Against, r.Accusations, r.Good, r.Proof = []Reason{}, []string{}, nil, nil, ""
-	q.ruling = r
-	m.announce(q, r, Unknown, CauseStale)
 }
 
 // saveEvery is how long a baseline waits for its writing when nothing changed
