@@ -151,8 +151,8 @@ func (m *Monitor) load(ctx context.Context) error {
 	}
 	for _, b := range baselines {
 		if s := m.subjects[b.Name]; s != nil {
-			b := b.copy()
 			b.normalize()
+			b := b.copy()
 			s.base = &b
 		}
 	}

@@ -80,6 +80,9 @@ func (s *Sample) UnmarshalJSON(b []byte) error {
 	if v.Via == "" {
 		v.Via = Probe
 	}
+	if v.Baseline != nil {
+		v.Baseline.normalize()
+	}
 	*s = Sample(v.sampleFields)
 	return nil
 }
