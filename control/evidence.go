@@ -12,7 +12,7 @@ import (
 )
 
 // Evidence is an alert with the samples that it rests on, as they were kept
-// when it opened or rose.
+// when it opened, rose, or came to rest on other rules.
 type Evidence struct {
 	Alert   monitor.Alert    `json:"alert"`
 	Samples []monitor.Sample `json:"samples"`

@@ -38,6 +38,7 @@ type Run struct {
 	missing   []string // rules that it should rest on, which do not exist yet
 	rounds    int      // that a quiet case was watched for
 	alarms    int      // alerts louder than listed, in those
+	words     []word   // what the daemon said, to be held against its samples
 }
 
 // mark says that the first forged packet went out at a time. Causes that do not
@@ -101,7 +102,11 @@ func (r *Run) execute(t *testing.T, name string) error {
 		return err
 	}
 	defer func() {
+		if len(r.faults) == 0 {
+			r.take()
+		}
 		r.check(r.d.stop())
+		r.check(r.judgedAgain())
 		for _, err := range r.s.faults() {
 			r.fault("webhook: %v", err)
 		}
@@ -127,28 +132,34 @@ func (r *Run) execute(t *testing.T, name string) error {
 	return r.quiet(t)
 }
 
-// recording has the daemon write down the rounds of a quiet case, to be judged
-// again in bulk.
+// recording has the daemon write down what it judges, to be judged again.
 func (r *Run) recording() []string {
-	if *core || len(r.Want) > 0 || len(r.Off) > 0 {
+	if len(r.Off) > 0 {
 		return nil
 	}
 	return []string{"DNSTASTER_LAB_RECORD=" + r.w.Path("rounds")}
 }
 
-// keepRounds keeps what was recorded so far: what follows is an attack.
+// keepRounds keeps what was recorded of a quiet case so far, to be judged again in
+// bulk: what follows is an attack.
 func (r *Run) keepRounds() error {
-	if r.recording() == nil {
+	if *core || r.recording() == nil {
 		return nil
 	}
+	return r.keepSamples("rounds")
+}
+
+// keepSamples keeps what is recorded under a directory of the results.
+func (r *Run) keepSamples(dir string) error {
 	text, err := os.ReadFile(r.w.Path("rounds"))
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(roundsOf(r.ID)), 0o755); err != nil {
+	dir = filepath.Join(*results, dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(roundsOf(r.ID), text[:bytes.LastIndexByte(text, '\n')+1], 0o644)
+	return os.WriteFile(filepath.Join(dir, r.ID+".jsonl"), text[:bytes.LastIndexByte(text, '\n')+1], 0o644)
 }
 
 // roundsOf is where the recorded rounds of a case are kept.
@@ -208,6 +219,7 @@ func (r *Run) attack(t *testing.T) error {
 	if r.red() {
 		return nil
 	}
+	r.take()
 	if !r.Keep {
 		if err := r.lift(); err != nil {
 			return err
@@ -398,6 +410,7 @@ func (r *Run) quiet(t *testing.T) error {
 	if r.red() {
 		return nil
 	}
+	r.take()
 	return r.wake()
 }
 

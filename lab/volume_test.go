@@ -74,7 +74,7 @@ func (q quietTape) watch(tp *tape, n int) (v volumeResult, err error) {
 	rounds := 0
 	c := monitor.Config{
 		References: refs, Twins: twins, Timing: timing, Off: q.off, Host: "volume", Now: tp.now,
-		Exempt: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("2001:db8::/32")}, // as in profile
+		Exempt: exempt,
 		System: func() ([]monitor.Resolver, error) { return own, nil },
 		Tap: func(s monitor.Sample) {
 			if s.Via == monitor.Probe && slices.ContainsFunc(s.Answers, func(o monitor.Observation) bool { return o.Role == monitor.Local }) {

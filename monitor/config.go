@@ -47,9 +47,9 @@ type Config struct {
 	MaxAsks int // questions under way at once; 64 where it is 0
 	Now     func() time.Time
 
-	// Tap is given every sample just before it is judged, as NewReplay takes it:
-	// the first of a name carries the watch, and what history said then. It is
-	// called by the goroutine of Run, which waits for it; nil for nobody.
+	// Tap is given every sample when it is judged, as Replay takes it: the first of
+	// a question carries the watch, and what history said before. It is called by
+	// the goroutine of Run, which waits for it; nil for nobody.
 	Tap func(Sample)
 }
 

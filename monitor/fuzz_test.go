@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dnstaster/dnstaster/monitor"
 )
@@ -34,6 +35,14 @@ func FuzzReadSamples(f *testing.F) {
 	}
 	f.Add(line)
 	f.Add(slices.Concat(line, []byte("\n"), line))
+	// How far a daemon was, begun before the file and ended in it.
+	for _, progress := range []monitor.Progress{{Opened: noon, Waiting: true}, {Opened: noon.Add(time.Hour), Concluded: true}, {}} {
+		heard.Case = &progress
+		if line, err = json.Marshal(heard); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(slices.Concat(line, []byte("\n"), line))
+	}
 	f.Add([]byte("{}\n\n[]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var read []monitor.Sample
@@ -44,7 +53,9 @@ func FuzzReadSamples(f *testing.F) {
 		if err == nil && len(read) == 0 && len(bytes.TrimSpace(data)) > 0 {
 			t.Fatal("something was read as nothing")
 		}
+		replay := monitor.NewReplay(monitor.Config{Timing: monitor.DefaultTiming()})
 		for _, s := range read {
+			replay.Take(s)
 			if name, err := monitor.ParseName(s.Question.Name); err != nil || name != s.Question.Name {
 				t.Fatalf("question about %q: %q, %v", s.Question.Name, name, err)
 			}

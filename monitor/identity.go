@@ -103,6 +103,9 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 			if why, ok := v.trusts(a, p); ok {
 				return Verified, why, true
 			}
+			if p.NotBefore.IsZero() {
+				return Strange, "certificate right, but of unknown age and seen nowhere else", true
+			}
 			return Strange, "certificate right, but fresh and seen nowhere else", true
 		case p.Outcome.Wrong() && v.controlled(p):
 			if v.spaced(v.wrong(a)) {

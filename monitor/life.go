@@ -37,6 +37,7 @@ type life struct {
 	most   int       // transactions that the alert carries; 0 for all
 	noted  time.Time // of the newest transaction counted
 	called time.Time // when receivers were last to be called, or told of an incident that it grew
+	rests  []string  // rules that the alert rested on when its proofs were kept
 }
 
 // recovery is how far one type of the name is from being good again.
@@ -262,11 +263,21 @@ func (l *life) until() time.Time {
 
 // revive goes on with an alert that was read from the store.
 func revive(a Alert, t Timing) *life {
-	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}, most: maxTransactions, called: a.OpenedAt}
+	l := &life{alert: a, types: map[Type]*recovery{a.Type: {lastBad: a.LastSeenAt}}, most: maxTransactions, called: a.OpenedAt, rests: ruleNames(a.Reasons)}
 	if a.ResolvedAt != nil {
 		l.quiet = a.ResolvedAt.Add(t.FlapQuiet)
 	}
 	return l
+}
+
+// ruleNames gives the rules of reasons, sorted, each once.
+func ruleNames(rs []Reason) []string {
+	var names []string
+	for _, r := range rs {
+		names = append(names, r.Rule)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func addresses(a Accusation) []string {

@@ -14,8 +14,8 @@ import (
 // Monitor asks, judges, remembers and raises alerts. One goroutine, that of
 // Run, owns all of its state; every other method sends to it.
 type Monitor struct {
+	docket // its alerts belong to the goroutine of Run
 	cfg    Config
-	policy *Policy
 	asker  Asker
 	prover Prover
 	store  Store // nil: nothing is remembered
@@ -38,7 +38,6 @@ type Monitor struct {
 	subjects   map[string]*subject
 	order      []*subject
 	agenda     agenda
-	alerts     map[string]*life
 	batch      Batch
 	writing    *Batch // the batch that is being committed
 	storeErr   error
@@ -88,11 +87,12 @@ func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) 
 		cfg.MaxAsks = defaultAsks
 	}
 	m := &Monitor{
-		cfg: cfg, policy: cfg.policy(), asker: asker, prover: prover, store: store, log: log,
+		docket: docket{policy: cfg.policy(), alerts: map[string]*life{}},
+		cfg:    cfg, asker: asker, prover: prover, store: store, log: log,
 		samples: make(chan Sample, sampleQueue), results: make(chan result), calls: make(chan func()),
 		stored: make(chan error, 1), done: make(chan struct{}), asks: make(chan struct{}, cfg.MaxAsks),
 		moved: make(chan struct{}, 1), shifted: make(chan struct{}, 1),
-		subjects: map[string]*subject{}, alerts: map[string]*life{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
+		subjects: map[string]*subject{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
 		acquaintances: map[string]acquaintance{},
 	}
 	m.counts.Transitions = map[Transition]uint64{}
@@ -161,8 +161,8 @@ func (m *Monitor) load(ctx context.Context) error {
 	}
 	for _, b := range baselines {
 		if s := m.subjects[b.Name]; s != nil {
-			b := b.copy()
 			b.normalize()
+			b := b.copy()
 			s.base = &b
 		}
 	}

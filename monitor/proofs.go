@@ -10,7 +10,7 @@ import (
 const rawBudget = 512 << 10
 
 // proofs gives the samples of the case, to be judged again elsewhere: the first
-// carries what history and the watch said.
+// carries what the watch says, and what history said before it.
 func (q *question) proofs() []Sample {
 	ss := slices.Clone(q.samples)
 	left := rawBudget
@@ -31,8 +31,12 @@ func (q *question) proofs() []Sample {
 	if len(ss) > 0 {
 		w := q.subject.watch
 		ss[0].Watch = &w
-		if q.subject.base != nil {
-			b := q.subject.base.copy()
+		base := q.subject.base
+		if q.before != nil {
+			base = q.before
+		}
+		if base != nil {
+			b := base.copy()
 			ss[0].Baseline = &b
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -24,94 +23,17 @@ func (m *Monitor) publish(q *question, r Ruling) {
 	m.raise(q, r)
 	m.queueProofs(q, r)
 	m.settle(q)
-	m.lend(q)
-}
-
-// lend has the other address types of the name, which may rest on this one,
-// looked at again.
-func (m *Monitor) lend(q *question) {
+	m.lend(q, func(other *question) { m.announce(other, other.ruling, Clean, "") })
 	for _, other := range q.subject.questions {
-		if other == q || !other.ruling.Absent || other.verdict == Clean {
-			continue
-		}
-		r := other.ruling
-		if m.borrow(other, &r); r.Verdict == Clean {
-			other.ruling = r
-			m.announce(other, r, Clean, "")
-		}
-		m.settle(other)
-	}
-}
-
-// remember holds on to the best proof of an open case: what was once shown is
-// not taken back because evidence grows old or an endpoint wavers. Only the
-// times and counts go on.
-func (q *question) remember(r *Ruling) {
-	if !q.open() || len(r.Accusations) == 0 || !r.Accusations[0].Local {
-		return
-	}
-	a := &r.Accusations[0]
-	// What a change of networks may have made is no proof to hold on to.
-	if !a.Passing && (q.peak.Harmless && !a.Harmless || a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score && (q.peak.Confidence == Unsuspected || !a.Harmless || q.peak.Harmless)) {
-		q.peak = *a
-		return
-	}
-	if a.Confidence == Unsuspected || q.peak.Confidence == Unsuspected || a.Harmless {
-		return
-	}
-	last, ttl, count, waits := a.Last, a.TTL, a.Count, a.Passing && q.peak.Confidence < Confirmed
-	*a = q.peak
-	a.Passing = waits
-	a.Last, a.TTL, a.Count = last, max(a.TTL, ttl), max(a.Count, count)
-	r.Kind, r.Confidence, r.Attribution, r.Score, r.Reasons = a.Kind, a.Confidence, a.Attribution, a.Score, reasons(a.Findings)
-	r.Voices, r.Because = a.Voices, a.Because
-	if a.Confidence == Confirmed && r.Verdict == Suspicious {
-		r.Verdict = Poisoned
-	}
-}
-
-// next gives the verdict that follows from a ruling. A bad one is taken back
-// only by several good rounds, and a round without an answer says nothing: how
-// long that may go on is for age to say.
-func (q *question) next(r Ruling) (Verdict, Cause) {
-	if r.Verdict == Unknown && r.Cause == CauseStale && !q.since.IsZero() {
-		return q.verdict, q.cause
-	}
-	if r.Verdict != Clean {
-		q.good = 0
-		return r.Verdict, r.Cause
-	}
-	if q.verdict == Poisoned || q.verdict == Suspicious {
-		if q.good++; q.good < clearRounds {
-			return q.verdict, q.cause
-		}
-	}
-	return Clean, ""
-}
-
-// borrow lets the other address type of a name speak for one that has no record
-// here: where there is no address, no key is sent.
-func (m *Monitor) borrow(q *question, r *Ruling) {
-	if !r.Absent || !q.q.Type.Address() || !m.policy.on("clear.other_type") {
-		return
-	}
-	for _, other := range q.subject.questions {
-		if other != q && other.q.Type.Address() && other.verdict == Clean {
-			r.Verdict, r.Cause, r.Cure = Clean, "", ""
-			r.Proof = "no " + q.q.Type.String() + " record here, so nothing to connect to"
-		}
+		m.settle(other) // it may have waited for this one
 	}
 }
 
 // announce sets the verdict of a question, and makes an event of a change.
 func (m *Monitor) announce(q *question, r Ruling, v Verdict, cause Cause) {
-	if v == q.verdict && cause == q.cause && !q.since.IsZero() {
+	was, news := q.turn(r.At, v, cause)
+	if !news {
 		return
-	}
-	was, first := q.verdict, q.since.IsZero()
-	q.verdict, q.cause, q.since, q.good = v, cause, r.At, 0
-	if v == was || first && v == Clean {
-		return // that a name is clean after a start is no news
 	}
 	fact := r.Proof
 	if len(r.Reasons) > 0 && v != Clean {
@@ -144,34 +66,18 @@ func (m *Monitor) raise(q *question, r Ruling) {
 			m.notice(q, a, r)
 			continue
 		}
-		key := alertKey(q.q.Name, a)
-		l := m.alerts[key]
-		if l == nil || l.alert.State == Resolved && r.At.Sub(*l.alert.ResolvedAt) > m.cfg.Timing.ReopenWithin {
-			why, ok := m.policy.mayOpen(a, q.concluded)
-			m.counts.Transitions[why]++
-			if a.Confidence == Unsuspected || !ok {
-				continue
-			}
-			l = m.newLife(q, key, r)
-			m.alerts[key] = l
-		} else if a.Confidence == Unsuspected {
-			continue
-		} else if _, ok := m.policy.mayOpen(a, q.concluded); l.alert.State == Resolved && !ok {
+		l, t := m.accuse(q, r, a, func(key string) *life { return m.newLife(q, key, r) })
+		if l == nil {
+			m.counts.Transitions[t]++
 			continue
 		}
-		t := l.see(a, r, m.cfg.Timing)
-		switch t {
-		case FirstSeen, Risen, Returned, ReturnedQuiet:
+		if rests := ruleNames(l.alert.Reasons); t != SeenAgain || !slices.Equal(rests, l.rests) {
+			l.rests = rests
 			m.keepProofs(l.alert.ID, q)
 		}
 		m.passed(l, t, r.At)
 	}
-	for key, l := range m.alerts {
-		if l.alert.Drill || l.alert.IsIncident() || l.alert.Name != q.q.Name || l.alert.State == Resolved || !m.recovered(key, r) {
-			continue
-		}
-		m.passed(l, l.fine(r, m.cfg.Timing), r.At)
-	}
+	m.recede(q, r, func(l *life, t Transition) { m.passed(l, t, r.At) })
 }
 
 // notice tells of what is no alert, once.
@@ -191,23 +97,6 @@ func (m *Monitor) notice(q *question, a Accusation, r Ruling) {
 	}
 	m.log.Info("notice", "kind", a.Kind, "name", q.q.Name, "type", q.q.Type, "rules", rules)
 	m.event(r.At, Noticed, n, "")
-}
-
-// recovered reports whether the voice that the alert is about was good in r.
-func (m *Monitor) recovered(key string, r Ruling) bool {
-	for _, a := range r.Accusations {
-		if alertKey(r.Name, a) == key && a.Confidence > Unsuspected {
-			return false
-		}
-	}
-	if strings.HasPrefix(key, wide) {
-		return slices.Contains(r.Good, key[strings.LastIndexByte(key, '/')+1:])
-	}
-	voice := key[len(r.Name)+1:]
-	if voice == string(Local) && r.Verdict != Clean {
-		return false
-	}
-	return slices.Contains(r.Good, voice)
 }
 
 func (m *Monitor) newLife(q *question, key string, r Ruling) *life {
@@ -317,7 +206,7 @@ func (m *Monitor) settle(q *question) {
 		case q.ruling.Absent && q.verdict != Clean && m.undecided(q, w):
 			return false
 		}
-		w.ch <- m.judgement(q)
+		w.ch <- q.judgement()
 		return true
 	})
 }
@@ -328,21 +217,6 @@ func (m *Monitor) undecided(q *question, w waiter) bool {
 	return slices.ContainsFunc(q.subject.questions, func(other *question) bool {
 		return other != q && other.q.Type.Address() && other.began.Before(w.asked)
 	})
-}
-
-// judgement gives what is published of a question.
-func (m *Monitor) judgement(q *question) Judgement {
-	j := q.ruling.Judgement
-	j.Name, j.Type = q.q.Name, q.q.Type
-	j.Verdict, j.Cause, j.Since = q.verdict, q.cause, q.since
-	j.Cure = q.cause.Cure(strings.TrimSuffix(q.q.Name, "."))
-	j.Checking = q.checking()
-	j.Maintenance = q.subject.watch.Maintained(m.cfg.Now())
-	if j.Verdict == Clean {
-		j.Kind, j.Confidence, j.Attribution, j.Resolver, j.Observed, j.WouldChange = "", Unsuspected, "", "", nil, ""
-		j.Voices, j.Because = nil, ""
-	}
-	return j
 }
 
 // proofQueue holds good addresses that have not proven themselves lately. One

@@ -33,8 +33,8 @@ func (m *Monitor) Reload(ctx context.Context, cfg Config) error {
 			return fmt.Errorf("read baselines: %w", err)
 		}
 		for _, b := range bs {
-			b := b.copy()
 			b.normalize()
+			b := b.copy()
 			known[b.Name] = &b
 		}
 	}

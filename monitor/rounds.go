@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"reflect"
 	"slices"
 	"time"
 )
@@ -40,13 +41,6 @@ func (m *Monitor) beat(now time.Time) {
 	m.examine(now)
 	m.commit()
 	m.agenda.add(now.Add(m.cfg.Timing.CommitInterval), m.beat)
-}
-
-func (m *Monitor) interval(s *subject) time.Duration {
-	if s.watch.Interval > 0 {
-		return s.watch.Interval / time.Duration(m.cfg.Timing.Factor)
-	}
-	return m.cfg.Timing.Interval
 }
 
 // round asks this host's resolvers, and witnesses when it is their time.
@@ -174,12 +168,15 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	if q.open() {
 		s.Evidence = append(slices.Clip(s.Evidence), m.acquainted(q, s)...)
 	}
-	m.tap(q.subject, s)
+	record := m.tap(q)
 	q.keep(s)
-	c := q.context(m.policy)
-	r := Judge(c)
-	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt && a.Kind != ChangeNotice })
-	if Learn(q.subject.base, c, calm) {
+	r := Judge(q.context(m.policy))
+	opens := !q.open() && m.wants(q, r)
+	if opens {
+		b := q.subject.base.copy()
+		q.before = &b
+	}
+	if q.learn(m.policy, r) {
 		q.subject.dirty = true
 	}
 	q.subject.touched = true
@@ -189,33 +186,48 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	q.ruling = r
 	m.inspect(q.q.Name, r.Shown)
 	m.health.dates.note(q.q.Name, r.Shown, s.Evidence)
-	switch {
-	case !q.open():
-		if !m.wants(q, r) {
-			m.publish(q, r)
-			return
-		}
-		m.openCase(q, s)
-	case step < 0 || step != q.step || q.busy > 0:
-		// Something came in between: it counts, but the plan goes its way.
-		if !q.checking() {
-			m.publish(q, r)
-		}
-		return
+	ready := m.proceed(q, s, r, opens, step)
+	record(q.reached(ready))
+	if ready {
+		m.publish(q, r)
 	}
-	m.advance(q, r)
 }
 
-// tap shows a sample to whoever records them.
-func (m *Monitor) tap(of *subject, s Sample) {
+// proceed takes the case on, or opens one, and reports whether the ruling is to be
+// made known: not while more is asked for at once.
+func (m *Monitor) proceed(q *question, s Sample, r Ruling, opens bool, step int) bool {
+	switch {
+	case opens:
+		m.openCase(q, s)
+	case !q.open():
+		return true
+	case step < 0 || step != q.step || q.busy > 0:
+		// Something came in between: it counts, but the plan goes its way.
+		return !q.checking()
+	}
+	return m.advance(q, r)
+}
+
+// tap gives a function that shows the sample about to be judged to whoever records
+// them, once it is judged: with what history and the watch said before.
+func (m *Monitor) tap(q *question) func(Sample) {
 	if m.cfg.Tap == nil {
-		return
+		return func(Sample) {}
 	}
-	if !of.tapped {
-		w, b := of.watch, of.base.copy()
-		s.Watch, s.Baseline, of.tapped = &w, &b, true
+	var w *Watch
+	var b *Baseline
+	if is := q.subject.watch; q.tapped == nil || !reflect.DeepEqual(*q.tapped, is) {
+		w = &is
+		if q.tapped == nil {
+			base := q.subject.base.copy()
+			b = &base
+		}
+		q.tapped = w
 	}
-	m.cfg.Tap(s)
+	return func(s Sample) {
+		s.Watch, s.Baseline = w, b
+		m.cfg.Tap(s)
+	}
 }
 
 // wants reports whether a ruling is a reason to open a case.
@@ -276,33 +288,29 @@ func (m *Monitor) work(q *question, j job) {
 	m.start(j)
 }
 
-// advance takes the case on after the work of a step has come in.
-func (m *Monitor) advance(q *question, r Ruling) {
+// advance takes the case on after the work of a step has come in. It reports
+// whether that is done, and not more of the same step under way.
+func (m *Monitor) advance(q *question, r Ruling) bool {
 	if q.busy > 0 {
-		return
+		return false
 	}
 	if !q.proved {
 		q.proved = true
 		if ps := m.proofsNow(q, r); len(ps) > 0 {
 			m.work(q, job{proofs: ps})
-			return
+			return false
 		}
 	}
 	// An address without TLS waits for witnesses; of other records the zone is asked.
 	if !(m.cleared(r) && q.q.Type.Address()) && !slices.ContainsFunc(r.Accusations, Accusation.presses) && m.mayWalk(q, r) {
 		m.work(q, job{proofs: []Proof{m.walk(q, r)}})
-		return
-	}
-	if m.cleared(r) {
-		m.closeCase(q)
-		m.publish(q, r)
-		return
+		return false
 	}
 	if !slices.ContainsFunc(r.Accusations, Accusation.presses) {
-		// Nothing to hold against anybody, and nothing to prove it by: unknown.
-		m.closeCase(q)
-		m.publish(q, r)
-		return
+		// It is cleared; or there is nothing to hold against anybody, and nothing to
+		// prove it by: unknown.
+		q.close()
+		return true
 	}
 	q.step++
 	q.proved = false
@@ -316,13 +324,13 @@ func (m *Monitor) advance(q *question, r Ruling) {
 	if next := q.handshaken.Add(m.cfg.Timing.Repeat); m.provesNow(q) && next.After(at) {
 		at = next
 	}
-	m.publish(q, r)
 	step, opened := q.step, q.opened
 	m.agenda.add(at, func(time.Time) {
 		if q.opened.Equal(opened) && q.step == step && !q.gone {
 			m.takeStep(q)
 		}
 	})
+	return true
 }
 
 // provesNow reports whether the step makes handshakes.
@@ -340,26 +348,11 @@ func (m *Monitor) cleared(r Ruling) bool {
 	return len(r.Suspects) == 0 && !slices.ContainsFunc(r.Accusations, Accusation.presses)
 }
 
-func (m *Monitor) closeCase(q *question) {
-	q.opened, q.step, q.concluded = time.Time{}, 0, false
-	q.quiet()
-}
-
 // age makes a verdict unknown that no answer has confirmed for too long.
 func (m *Monitor) age(q *question, now time.Time) {
-	last := q.answered
-	if last.IsZero() {
-		last = m.started
+	if m.stale(q, m.started, now) {
+		m.announce(q, q.ruling, Unknown, CauseStale)
 	}
-	if now.Sub(last) <= staleIntervals*m.interval(q.subject)+askTimeout || q.verdict == Unknown && q.cause == CauseStale {
-		return
-	}
-	r := q.ruling
-	r.Name, r.Type, r.At = q.q.Name, q.q.Type, now
-	r.Verdict, r.Cause, r.Cure = Unknown, CauseStale, CauseStale.Cure(q.q.Name)
-	r.Reasons, r.Against, r.Accusations, r.Good, r.Proof = []Reason{}, []string{}, nil, nil, ""
-	q.ruling = r
-	m.announce(q, r, Unknown, CauseStale)
 }
 
 // saveEvery is how long a baseline waits for its writing when nothing changed

@@ -28,7 +28,10 @@ func bogusHere(v *view) []Finding {
 		f := accused(o)
 		f.Address = v.worstOf(o)
 		last := es[len(es)-1]
-		f.Fact = fmt.Sprintf("%s at %s breaks the zone's signatures: %s", show(o), o.Label(), last.Detail)
+		f.Fact = fmt.Sprintf("%s at %s breaks the zone's signatures", show(o), o.Label())
+		if last.Detail != "" {
+			f.Fact += ": " + last.Detail
+		}
 		f.Weight, f.Pending = pending, true
 		if v.spaced(agesOf(es)) {
 			f.Weight, f.Pending = proof, false

@@ -142,7 +142,11 @@ func deadResolver(v *view) []Finding {
 	if !ok || v.at.Sub(e.At) > probedFor*v.Policy.Timing.Recheck {
 		return nil
 	}
-	f := Finding{Local: true, Group: "path", Weight: proof, Fact: "a question to " + e.Address.String() + ", where no DNS server is, got an answer"}
+	where := "an address"
+	if e.Address.IsValid() { // a sample that others made need not say which
+		where = e.Address.String()
+	}
+	f := Finding{Local: true, Group: "path", Weight: proof, Fact: "a question to " + where + ", where no DNS server is, got an answer"}
 	if e.Detail != "" {
 		f.Fact += ": " + e.Detail
 	}

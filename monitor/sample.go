@@ -33,7 +33,16 @@ type Sample struct {
 	Evidence []Evidence    `json:"evidence"`
 	Baseline *Baseline     `json:"baseline,omitempty"` // what history says, where the reader has none
 	State    []string      `json:"state,omitempty"`
+	Case     *Progress     `json:"case,omitempty"`  // how far the daemon was; nil where nobody gathered more
 	Watch    *Watch        `json:"watch,omitempty"` // expectations, where the reader has none
+}
+
+// Progress is how far a daemon was with the case about a question when it had
+// judged a sample.
+type Progress struct {
+	Opened    time.Time `json:"opened,omitzero"`     // since when a case was open; zero for none
+	Waiting   bool      `json:"waiting,omitempty"`   // more was asked for first, and nothing made known
+	Concluded bool      `json:"concluded,omitempty"` // the plan had run its course: what was left standing was an alert
 }
 
 type sampleFields Sample
@@ -67,6 +76,12 @@ func (s *Sample) UnmarshalJSON(b []byte) error {
 	v.Question.Name = name
 	if v.At.IsZero() {
 		return errors.New("a sample without time")
+	}
+	if v.Via == "" {
+		v.Via = Probe
+	}
+	if v.Baseline != nil {
+		v.Baseline.normalize()
 	}
 	*s = Sample(v.sampleFields)
 	return nil

@@ -134,7 +134,7 @@ func (m *Monitor) Status(ctx context.Context) (Status, error) {
 		for _, w := range m.order {
 			ws := WatchStatus{Name: w.watch.Name, Verdict: Clean, Owner: w.watch.Owner, Maintenance: w.watch.Maintained(s.At)}
 			for _, q := range w.questions {
-				j := m.judgement(q)
+				j := q.judgement()
 				ws.Verdict = ws.Verdict.Worse(j.Verdict)
 				ws.Types = append(ws.Types, QuestionStatus{
 					Type: q.q.Type, Verdict: j.Verdict, Cause: j.Cause, Cure: j.Cure, Kind: j.Kind, Proof: j.Proof,
@@ -228,7 +228,7 @@ func (m *Monitor) Verify(ctx context.Context, name string, settle Settle) ([]Jud
 // unanswered gives what is known of a question when the time for it is up. That
 // nobody answered in all that time is another thing than not having asked.
 func (m *Monitor) unanswered(q *question) Judgement {
-	j := m.judgement(q)
+	j := q.judgement()
 	if q.ruling.At.IsZero() {
 		j.Cause, j.Cure = CauseStale, CauseStale.Cure(strings.TrimSuffix(q.q.Name, "."))
 	}
@@ -257,7 +257,7 @@ func (m *Monitor) Explain(ctx context.Context, what string) (Explanation, error)
 			return
 		}
 		for _, q := range s.questions {
-			e.Judgements = append(e.Judgements, m.judgement(q))
+			e.Judgements = append(e.Judgements, q.judgement())
 		}
 		if found {
 			return

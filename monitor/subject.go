@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -15,7 +16,6 @@ type subject struct {
 	witnessed time.Time // when witnesses were last asked in routine
 	nextWit   time.Time // when they are to be asked next
 	verifying int       // questions of a round for callers of Verify that are under way
-	tapped    bool      // Config.Tap has what history and the watch said
 	rota      int       // which of its appointments for a round is the one that counts
 	questions []*question
 }
@@ -31,6 +31,7 @@ type question struct {
 	walked  time.Time            // when the zone was last asked itself
 	doubted time.Time            // when a case was last opened
 	noticed string               // the change that was told of last
+	tapped  *Watch               // Config.Tap has this, and what history said; nil for neither
 
 	// The case, while one is open.
 	opened     time.Time
@@ -40,6 +41,7 @@ type question struct {
 	handshaken time.Time // when handshakes were last made
 	concluded  bool      // the plan has run its course
 	peak       Accusation
+	before     *Baseline // what was known before it was opened; nil where that has been left behind
 
 	ruling   Ruling
 	verdict  Verdict // as published
@@ -96,6 +98,26 @@ func (q *question) context(p *Policy) *Case {
 	return &Case{Watch: q.subject.watch, Question: q.q, Base: q.subject.base, Policy: p, Opened: q.opened, Samples: q.samples}
 }
 
+// learn takes what the last sample shows into history.
+func (q *question) learn(p *Policy, r Ruling) (changed bool) {
+	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt && a.Kind != ChangeNotice })
+	return Learn(q.subject.base, q.context(p), calm)
+}
+
+// reached notes on the last sample how far the case is now that it is judged, and
+// gives it.
+func (q *question) reached(ready bool) Sample {
+	s := &q.samples[len(q.samples)-1]
+	s.Case = &Progress{Opened: q.opened, Concluded: q.concluded, Waiting: !ready}
+	return *s
+}
+
+// close ends the case.
+func (q *question) close() {
+	q.opened, q.step, q.concluded, q.before = time.Time{}, 0, false, nil
+	q.quiet()
+}
+
 // keep adds a sample to the case. In quiet times only the last round of this
 // host's path and the last one with witnesses are kept; an open case keeps all
 // that may count, within a bound.
@@ -104,6 +126,7 @@ func (q *question) keep(s Sample) {
 	if q.open() {
 		if over := len(q.samples) - maxSamples; over > 0 {
 			q.samples = append(q.samples[:0:0], q.samples[over:]...)
+			q.before = nil // what was let go has been learnt from
 		}
 		return
 	}

@@ -107,7 +107,7 @@ func (m *Monitor) endTransition(now time.Time) {
 		again := false
 		for _, q := range s.questions {
 			if q.open() && q.peak.Confidence < Confirmed && !slices.ContainsFunc(q.ruling.Accusations, Accusation.anywhere) {
-				m.closeCase(q)
+				q.close()
 				clear(q.tried)
 				again = true
 			}

@@ -64,6 +64,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	sample := monitor.Sample{
 		At: at, Via: monitor.Wire, Question: monitor.Question{Name: name, Type: monitor.TypeA}, Queries: []monitor.Packet{packet},
 		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
+		Case: &monitor.Progress{Opened: at, Waiting: true, Concluded: true},
 	}
 	const id = "01M7VFDHER0000000000000007"
 	window := monitor.Window{From: at, Until: at, Reason: "x"}
