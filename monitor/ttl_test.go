@@ -286,7 +286,7 @@ func TestCacheIsOverheard(t *testing.T) {
 			}
 		}
 		watch(t, w, c, func(m *monitor.Monitor) {
-			wait(30 * time.Minute)
+			wait(80 * time.Minute)
 			m.Offer(transaction(1, 1, good(evilAddr)))
 			wait(time.Second)
 		})
