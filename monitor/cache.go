@@ -93,18 +93,22 @@ type still struct {
 // It gives what is known of the endpoint, nil for nothing.
 func (s *cacheState) note(q Question, o Observation, known bool, env uint32, t Timing) *Cache {
 	c, ttl := o.Canon(q), o.TTL(q)
-	if c.Content != Data || o.Transport == System || o.Packet != nil {
+	if c.Content != Data || o.Transport == System {
 		return nil
+	}
+	scale := time.Duration(max(1, t.Factor))
+	k := Cache{Floor: s.floor(o.At.Add(-cacheFor / scale))}
+	if o.Packet != nil { // what others were told: nothing is learnt from it
+		return k.told()
 	}
 	key := hash(c.key())
 	if ttl >= slightTTL {
 		s.follow(q, o, key, ttl, known, env, t)
 	}
-	scale := time.Duration(max(1, t.Factor))
 	if known && env > 0 && ttl > env+2 {
 		s.exceed(mark{q.Name, o.At, ttl}, cacheFor/scale)
 	}
-	k := Cache{
+	k = Cache{
 		Single: s.hits >= singleHits && o.At.Sub(s.mixed) >= cacheFor/scale,
 		Counts: s.counts(q.Name, o.At.Add(-countedFor/scale)),
 		Hasty:  after(s.strays, o.At.Add(-cacheFor/scale))+len(s.lapses) >= hastyLapses,
@@ -114,10 +118,15 @@ func (s *cacheState) note(q Question, o Observation, known bool, env uint32, t T
 		k.Left, k.Replaced = h.left, h.replaced
 		k.Flushed = s.flushed.Sub(h.replaced).Abs() <= flushFor/scale
 	}
-	if k == (Cache{}) {
+	return k.told()
+}
+
+// told gives nil for nothing.
+func (c Cache) told() *Cache {
+	if c == (Cache{}) {
 		return nil
 	}
-	return &k
+	return &c
 }
 
 // follow puts an answer to the track that it goes on with, or begins one.
@@ -273,7 +282,9 @@ func hash(s string) uint64 {
 // recall puts to an answer what is known of its endpoint as a cache, and learns
 // from it.
 func (m *Monitor) recall(q *question, o *Observation) {
-	if p := m.peers[o.Endpoint()]; p != nil {
+	asked := *o
+	asked.Packet = nil // what was overheard comes from the cache that we ask as well
+	if p := m.peers[asked.Endpoint()]; p != nil {
 		a := q.subject.base.answered(q.q.Type)
 		o.Cache = p.cache.note(q.q, *o, a.gave(*o, q.q), uint32(a.envelope()/time.Second), m.cfg.Timing)
 	}

@@ -268,6 +268,34 @@ func TestCacheIsLearnt(t *testing.T) {
 	}
 }
 
+// What others here are told by a cache that is asked as well has its floor too; what
+// it is otherwise known for does not go for them.
+func TestCacheIsOverheard(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		names(w, &c, 5)
+		c.Watches = append(c.Watches, monitor.Watch{Name: apiA.Name, Types: []monitor.Type{apiA.Type}})
+		for _, x := range c.Watches {
+			w.publish(monitor.Question{Name: x.Name, Type: monitor.TypeA}, reply{addrs: []string{goodAddr}, ttl: 60})
+		}
+		cache := cache{floor: 3600, w: w, turn: map[monitor.Question]int{}, kept: map[monitor.Question][]kept{}}
+		w.bend(cache.answer)
+		var overheard []*monitor.Cache
+		c.Tap = func(s monitor.Sample) {
+			if s.Via == monitor.Wire {
+				overheard = append(overheard, s.Answers[0].Cache)
+			}
+		}
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(80 * time.Minute)
+			m.Offer(transaction(1, 1, good(evilAddr)))
+			wait(time.Second)
+		})
+		if diff := gocmp.Diff([]*monitor.Cache{{Floor: 3600}}, overheard); diff != "" {
+			t.Errorf("what is known of the cache (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // What a rule goes by is in the samples: judged again, they give the same reasons.
 func TestCacheIsReplayed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, c monitor.Config) {

@@ -60,6 +60,9 @@ func (m *Monitor) takeSample(s Sample) {
 	m.counts.Overheard++
 	q := subject.question(s.Question.Type)
 	m.introduce(&s)
+	for i := range s.Answers {
+		m.recall(q, &s.Answers[i])
+	}
 	now := m.cfg.Now()
 	if conflict {
 		m.counts.Conflicts++
