@@ -30,7 +30,7 @@ var deliveryCases = []Case{
 	},
 	{
 		// Port 53 is bent for all of them at once: that calls a few times, not ten.
-		ID: "C57", Title: "the router sends UDP to port 53 to a resolver that lies about all of ten names", Name: "www.bank.lab",
+		ID: "C61", Title: "the router sends UDP to port 53 to a resolver that lies about all of ten names", Name: "www.bank.lab",
 		Config: Config{Watches: stormWatches},
 		Cause:  divert(udp53, "shop.lab", "bank.lab"), Verdict: monitor.Poisoned,
 		Want:   []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath, Name: "*"}},

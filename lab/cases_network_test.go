@@ -49,17 +49,17 @@ var networkCases = []Case{
 		Cause: vpn, Also: vpnGoes,
 	},
 	{
-		ID: "C70", Title: "the link comes up, and the network answers every question itself until its policy has come",
+		ID: "C66", Title: "the link comes up, and the network answers every question itself until its policy has come",
 		Cause: quarantine, Seen: []string{world.EvilAddr}, Also: sawChange,
 	},
 	{
-		ID: "C71", Title: "the provider's cache is poisoned right after the link came up",
+		ID: "C67", Title: "the provider's cache is poisoned right after the link came up",
 		Cause: both(lasting(replug), poisonProvider("www.shop.lab", world.EvilAddr, 3600)), Verdict: monitor.Poisoned, Also: sawChange,
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
 		Must: []string{"id.tls_mismatch"},
 	},
 	{
-		ID: "C72", Title: "the certificates of a witness and of two partners are out of their time, as all are where the clock is wrong",
+		ID: "C68", Title: "the certificates of a witness and of two partners are out of their time, as all are where the clock is wrong",
 		// Nothing else is watched that shows a certificate: one in its time says that the clock is right.
 		Config: Config{Watches: []string{usualWatches[0], usualWatches[1], usualWatches[4]}},
 		Before: outdated, Start: monitor.Clean, Also: toldOf(monitor.ClockWrong),

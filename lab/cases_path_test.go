@@ -99,7 +99,7 @@ var pathCases = []Case{
 	{
 		// What A22 is but for that: of four witnesses three are one, and two voices do not
 		// tell who is alone. The zone's servers alone speak against it: that is odd.
-		ID: "C70", Title: "as A22, and three of the four witnesses ask another for everything", Name: "api.iot.lab",
+		ID: "C63", Title: "as A22, and three of the four witnesses ask another for everything", Name: "api.iot.lab",
 		Config: asksWhoami,
 		Before: both(whoami,
 			configure("pub3", "policy.add(policy.all(policy.FORWARD('"+world.Pub2Addr+"')))"), configure("pub4-rec", "forward-zones-recurse=.="+world.Pub2Addr)),
@@ -230,12 +230,12 @@ var pathCases = []Case{
 	},
 	{
 		// A38, but for the declaration.
-		ID: "C71", Title: "the provider blocks a name that a declared policy blocks", Config: blocking,
+		ID: "C64", Title: "the provider blocks a name that a declared policy blocks", Config: blocking,
 		Cause:   both(configure("isp", "  local-zone: www.shop.lab always_nxdomain"), lasting(fresh), proved(nothing, asks(world.RouterAddr, "www.shop.lab", "NXDOMAIN"))),
 		Verdict: monitor.Unknown, Reason: monitor.CauseWithheld, Then: divert(udp53, "www.bank.lab"), Last: onBank,
 	},
 	{
-		ID: "C72", Title: "the provider's cache is poisoned for a name that a declared policy blocks", Config: blocking,
+		ID: "C65", Title: "the provider's cache is poisoned for a name that a declared policy blocks", Config: blocking,
 		Cause: poisonProvider("www.shop.lab", world.EvilAddr, 300), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
 		Must: []string{"id.tls_mismatch"},

@@ -62,7 +62,7 @@ var proofCases = []Case{
 	},
 	{
 		// The pin breaks on purpose, and that is said to be so; a lie is found all the same.
-		ID: "C58", Title: "a pinned name moves in a window that its owner declared", Config: Config{
+		ID: "C62", Title: "a pinned name moves in a window that its owner declared", Config: Config{
 			Watches: []string{watch("www.shop.lab", "expect: {addresses: [198.18.60.20, 198.18.60.21, 198.18.60.22]}")},
 			More:    windowNow("www.shop.lab"),
 		},
