@@ -63,10 +63,13 @@ func (v *view) classify(a netip.Addr) (Class, string) {
 	if c, why, ok := v.classifyHistory(a); ok {
 		return c, why
 	}
-	if n := len(v.given[a]); n >= v.quorum() && !v.doubted(a) && !v.keyPinned() && v.on("clear.witnesses") {
+	what, special := SpecialPurpose(a, v.Policy.Exempt)
+	// Whoever rebinds a name does so for everybody: that all say it clears nothing.
+	rebound := special && v.wasPublic() && v.special()
+	if n := len(v.given[a]); n >= v.quorum() && !v.doubted(a) && !v.keyPinned() && !rebound && v.on("clear.witnesses") {
 		return Witnessed, fmt.Sprintf("given by %d of %d witnesses", n, len(v.groups))
 	}
-	if what, ok := SpecialPurpose(a, v.Policy.Exempt); ok {
+	if special {
 		if v.allowedPrivate(a) {
 			return Verified, "private, and expect.private allows it"
 		}

@@ -176,6 +176,11 @@ func (v *view) public() bool {
 			return true
 		}
 	}
+	return v.wasPublic()
+}
+
+// wasPublic reports whether the name is known to have had public addresses before.
+func (v *view) wasPublic() bool {
 	if b := v.answered(); b != nil {
 		for a, id := range b.Addresses {
 			if _, special := SpecialPurpose(a, v.Policy.Exempt); !special && (!id.Verified.IsZero() || id.Witnessed.Count > 0) {
