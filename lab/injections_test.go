@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +23,14 @@ import (
 // learn how long the alert takes.
 type probe struct {
 	Case
-	// inject forges answers for one more name, and gives what tells when the first
-	// forgery was out; nil where that is at once.
-	inject func(r *Run, name string) (first func() time.Time, err error)
+	// inject forges answers for one more name.
+	inject func(r *Run, name string) (strike, error)
+}
+
+// strike is an attack under way.
+type strike struct {
+	first func() time.Time // when the first forgery was out; nil where that was at once
+	stop  func() error     // ends it, where it can be ended
 }
 
 // probes are an attack on the path, one on a cache, and one on the wire.
@@ -35,16 +40,19 @@ var probes = []probe{
 			ID: "A09", Title: "the router sends UDP to port 53 to a resolver that lies", Cause: divertTo(liar),
 			Want: []Want{{Kind: monitor.PathRewritten}},
 		},
-		inject: func(r *Run, name string) (func() time.Time, error) { r.lies.Store(name, true); return nil, nil },
+		inject: func(r *Run, name string) (strike, error) {
+			r.lies.Store(name, true)
+			return strike{stop: func() error { r.lies.Delete(name); return nil }}, nil
+		},
 	},
 	{
 		Case: Case{
 			ID: "A20", Title: "the provider's cache is poisoned", Cause: directly,
 			Want: []Want{{Kind: monitor.ResolverCache}},
 		},
-		inject: func(r *Run, name string) (func() time.Time, error) {
+		inject: func(r *Run, name string) (strike, error) {
 			_, err := poisonUnbound("isp", name, world.EvilAddr, 300)(r)
-			return nil, err
+			return strike{}, err
 		},
 	},
 	{
@@ -52,15 +60,14 @@ var probes = []probe{
 			ID: "A05", Title: "a perfect copy is forged on the wire, before the genuine answer", Cause: both(hub, slowRouter(30*time.Millisecond)),
 			Want: []Want{{Kind: monitor.PathInjection}},
 		},
-		inject: func(r *Run, name string) (func() time.Time, error) {
+		inject: func(r *Run, name string) (strike, error) {
 			i, err := inject.Race(r.w.Host("attacker").Do, "eth0", inject.RaceConfig{
 				Names: []string{name + "."}, Answers: []netip.Addr{netip.MustParseAddr(world.EvilAddr)}, TTL: 300, Copy: true,
 			})
 			if err != nil {
-				return nil, err
+				return strike{}, err
 			}
-			r.undo = append(r.undo, i.Stop)
-			return i.First, nil
+			return strike{i.First, i.Stop}, nil
 		},
 	},
 }
@@ -121,8 +128,9 @@ func TestInjections(t *testing.T) {
 	}
 }
 
-// storm makes the attack on one name after the other, so slowly that each stands
-// for itself, and takes the time of each.
+// storm makes the attack on one name after the other, and ends each when it was
+// told of: by an alert of its own, or by one that stands for many names. It takes
+// the time until then.
 func (p probe) storm(t *testing.T, in *score.Injections) Cause {
 	ground := p.Case.Cause
 	return both(ground, lasting(func(r *Run) error {
@@ -130,25 +138,30 @@ func (p probe) storm(t *testing.T, in *score.Injections) Cause {
 		var g errgroup.Group
 		for i, name := range probed() {
 			began, next := time.Now(), time.Now().Add(time.Second)
-			first, err := p.inject(r, name)
+			attack, err := p.inject(r, name)
 			if err != nil {
 				return errors.Join(fmt.Errorf("injection %d: %w", i, err), g.Wait())
 			}
 			g.Go(func() error {
 				h, ok := r.s.await(p.limit(), func(h hook) bool {
-					return h.kind == monitor.AlertOpened && strings.TrimSuffix(h.alert.Name, ".") == name && anyMet(p.Want, h.alert, name)
+					all := append([]string{h.alert.Name}, h.alert.Names...)
+					return h.isAlert() && slices.Contains(all, name+".") && h.alert.Kind == p.Want[0].Kind
 				})
+				if attack.first != nil {
+					began = attack.first()
+				}
+				var err error
+				if attack.stop != nil {
+					err = attack.stop()
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				if !ok {
+				if ok {
+					in.Seconds = append(in.Seconds, h.at.Sub(began).Seconds())
+				} else {
 					in.Missed++
-					return nil
 				}
-				if first != nil {
-					began = first()
-				}
-				in.Seconds = append(in.Seconds, h.at.Sub(began).Seconds())
-				return nil
+				return err
 			})
 			time.Sleep(time.Until(next))
 		}

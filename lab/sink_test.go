@@ -45,11 +45,11 @@ type sink struct {
 	mu    sync.Mutex
 	hooks []hook
 	bad   []error
-	came  chan struct{} // has a value whenever something came
+	came  chan struct{} // is closed when something comes, and another is put in its place
 }
 
 func newSink(w *world.World) (*sink, error) {
-	s := &sink{came: make(chan struct{}, 1)}
+	s := &sink{came: make(chan struct{})}
 	l, err := w.Host("ops").Listen("tcp4", world.OpsAddr+":9099")
 	if err != nil {
 		return nil, err
@@ -85,10 +85,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.bad = append(s.bad, err)
 	}
 	s.hooks = append(s.hooks, h)
-	select {
-	case s.came <- struct{}{}:
-	default:
-	}
+	close(s.came) // many may wait
+	s.came = make(chan struct{})
 }
 
 // all gives what came so far.
@@ -115,12 +113,14 @@ func (s *sink) await(limit time.Duration, want func(hook) bool) (hook, bool) {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	for {
-		hs := s.all()
+		s.mu.Lock()
+		hs, came := slices.Clone(s.hooks), s.came
+		s.mu.Unlock()
 		if i := slices.IndexFunc(hs, want); i >= 0 {
 			return hs[i], true
 		}
 		select {
-		case <-s.came:
+		case <-came:
 		case <-deadline.C:
 			return hook{}, false
 		}

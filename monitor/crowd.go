@@ -10,9 +10,10 @@ import (
 // to which names of different owners lead is seen. Each judgement is about one
 // name: what is seen here comes to it as state or evidence of its sample.
 type crowd struct {
-	lead     map[string]lead // by name
-	trusted  time.Time       // when a right certificate was last shown by anybody
-	portalAt time.Time       // since when it looks like a captive portal here; zero for not
+	lead     map[string]lead                // by name
+	at       map[netip.Addr]map[string]bool // the names that lead to an address
+	trusted  time.Time                      // when a right certificate was last shown by anybody
+	portalAt time.Time                      // since when it looks like a captive portal here; zero for not
 }
 
 // lead is the latest answer of this host's path for a name.
@@ -51,22 +52,35 @@ func (c *crowd) note(s Sample) {
 	if !heard || len(as) == 0 {
 		return
 	}
+	c.forget(s.Question.Name)
 	if c.lead == nil {
-		c.lead = map[string]lead{}
+		c.lead, c.at = map[string]lead{}, map[netip.Addr]map[string]bool{}
 	}
 	c.lead[s.Question.Name] = lead{s.At, as}
+	for _, a := range as {
+		if c.at[a] == nil {
+			c.at[a] = map[string]bool{}
+		}
+		c.at[a][s.Question.Name] = true
+	}
+}
+
+// forget lets go of where a name led to.
+func (c *crowd) forget(name string) {
+	for _, a := range c.lead[name].addrs {
+		if delete(c.at[a], name); len(c.at[a]) == 0 {
+			delete(c.at, a)
+		}
+	}
+	delete(c.lead, name)
 }
 
 // strangers lists the names that lead to a and were never known there.
 func (m *Monitor) strangers(a netip.Addr, now time.Time) []string {
 	var names []string
-	for name, l := range m.crowd.lead {
+	for name := range m.crowd.at[a] {
 		s := m.subjects[name]
-		if s == nil {
-			delete(m.crowd.lead, name) // no longer watched
-			continue
-		}
-		if !slices.Contains(l.addrs, a) || now.Sub(l.at) > staleIntervals*m.interval(s)+askTimeout {
+		if now.Sub(m.crowd.lead[name].at) > staleIntervals*m.interval(s)+askTimeout {
 			continue
 		}
 		if s.base != nil && s.base.knows(a) {
@@ -111,9 +125,14 @@ func (m *Monitor) portalLike(now time.Time) bool {
 	if !m.silentRole(func(p *peer) bool { return p.Role == Reference && p.Transport != UDP && p.Transport != TCP }) {
 		return false
 	}
-	for _, l := range m.crowd.lead {
-		if len(l.addrs) == 1 && len(m.strangers(l.addrs[0], now)) >= crowded {
-			return true
+	for a, names := range m.crowd.at {
+		if len(names) < crowded || len(m.strangers(a, now)) < crowded {
+			continue
+		}
+		for name := range names {
+			if len(m.crowd.lead[name].addrs) == 1 {
+				return true
+			}
 		}
 	}
 	return false

@@ -77,6 +77,7 @@ func (m *Monitor) takeOver(cfg Config, known map[string]*Baseline) {
 	for _, s := range before {
 		removed++
 		m.retire(s)
+		m.crowd.forget(s.watch.Name)
 	}
 	m.proofs.waiting = slices.DeleteFunc(m.proofs.waiting, func(p passing) bool { return p.q.gone })
 	if witnesses {
