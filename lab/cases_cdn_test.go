@@ -71,6 +71,17 @@ var cdnCases = []Case{
 		Also: shows("month.shop.lab", span{world.ISPAddr, 86000, 86400}, span{world.Pub1Addr, 86000, 86400}, span{world.Pub2Addr, 604000, 604800}, span{world.Pub4Addr, 86000, 86400}),
 	},
 	{
+		// So few names are watched that it is not known to be the resolver's way.
+		ID: "C69", Title: "the provider's resolver raises a TTL of 1 to 60", Name: "one.shop.lab", Config: Config{Watches: []string{watch("one.shop.lab")}},
+		Before: configure("isp", "  cache-min-ttl: 60"),
+		Also: func(r *Run) error {
+			if err := unbound(r, "isp", "flush", "one.shop.lab"); err != nil {
+				return err
+			}
+			return shows("one.shop.lab", span{world.ISPAddr, 50, 60}, span{world.Pub1Addr, 0, 1})(r)
+		},
+	},
+	{
 		ID: "B11", Title: "the provider's resolver raises a TTL of 1 to 30", Name: "one.shop.lab", Config: watching(watch("one.shop.lab")),
 		Before: configure("isp", "  cache-min-ttl: 30"),
 		Also: func(r *Run) error {

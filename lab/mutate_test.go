@@ -89,7 +89,7 @@ var mutations = map[string]string{
 	"clear.company":         "C44",
 	"clear.maintenance":     "C62",
 	"clear.never_public":    "C39",
-	"clear.ttl_good":        "B17",
+	"clear.ttl_good":        "C69",
 	"clear.ttl_history":     "C46",
 	"clear.ttl_floor":       "C58",
 	"clear.ttl_stale":       "C59",
