@@ -78,7 +78,7 @@ var doubtCases = []Case{
 		// It had the address for too short a time to be known for it.
 		ID: "C59", Title: "a name without TLS has another address for a moment, and the provider, cut off from the zone's servers, hands that out for longer", Name: "short.shop.lab",
 		Config: watching(watch("short.shop.lab", "tls: off")), Before: both(configure("isp", "  serve-expired: yes"), directly), Start: monitor.Clean,
-		Cause: stuckWith("198.18.20.30"), Verdict: monitor.Suspicious, Seen: []string{"198.18.20.30"},
+		Cause: stuckWith("198.18.20.30"), Verdict: monitor.Suspicious, Seen: []string{"198.18.20.30"}, Limit: 2 * time.Minute,
 		Want: unconfirmed, Must: []string{"div.minority_group", "walk.contradiction"}, MustNot: []string{"ttl.over_envelope"}, Also: allOf(neverConfirmed, shows("short.shop.lab", span{world.ISPAddr, 30, 30})),
 	},
 	{
