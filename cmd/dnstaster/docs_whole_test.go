@@ -48,7 +48,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Types: []monitor.Type{monitor.TypeA}, Interval: time.Minute, TLS: monitor.TLSExpect{Off: true, Port: 443, Pins: []string{spki}},
 		Expect:      monitor.Expect{Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, Private: monitor.PrivateAuto},
 		SecretNames: []string{"PARTNER_API_KEY"}, Owner: "payments", Inside: true,
-		Blocks: []monitor.Block{{Zone: "rpz.example.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}},
+		Blocks:      []monitor.Block{{Zone: "rpz.example.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}},
 		Maintenance: []monitor.Window{{From: at, Until: at, Reason: "x"}},
 	}
 	base := monitor.Baseline{
