@@ -119,7 +119,7 @@ func fieldOf(key string) []int {
 var neighbours = map[string][][2]string{
 	"watches":     {{"name", "api.partner.example"}},
 	"resolvers":   {{"name", "office"}, {"address", "192.0.2.53"}, {"transport", "doh"}, {"tls_name", "dns.example.com"}},
-	"maintenance": {{"names", "[api.partner.example]"}, {"from", "2026-12-01T22:00:00Z"}, {"until", "2026-12-02T04:00:00Z"}},
+	"maintenance": {{"names", "[api.partner.example]"}, {"from", "2031-05-03T22:00:00Z"}, {"until", "2031-05-04T04:00:00Z"}},
 	"webhooks":    {{"name", "ops"}, {"url_file", "ops.url"}},
 }
 

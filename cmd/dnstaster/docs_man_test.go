@@ -121,7 +121,8 @@ func TestManDate(t *testing.T) {
 			t.Errorf("%s bears %s, want the date that was asked for", name, title)
 		}
 		for _, layout := range []string{"Jan 2006", "2-Jan-2006", time.DateOnly} {
-			if strings.Contains(text, today.Format(layout)) {
+			// The configuration shows a day of its own, which may be any.
+			if day := today.Format(layout); strings.Contains(text, day) && !strings.Contains(configTemplate, day) {
 				t.Errorf("%s bears the date of today", name)
 			}
 		}
