@@ -74,6 +74,7 @@ func TestDiskFull(t *testing.T) {
 	t.Run("small file system", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+			// The tests must run without privilege; as root, .ci/run refuses the skip.
 			t.Skipf("mounting needs root: %v", err)
 		}
 		t.Cleanup(func() {
