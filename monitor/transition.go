@@ -40,11 +40,14 @@ func (m *Monitor) changeNetwork(now time.Time, what string) {
 	m.log.Info("this host's network changed", "what", what)
 	m.inspection.forget()
 	until := now.Add(transitionFor / time.Duration(m.cfg.Timing.Factor))
-	m.transition.begin(now, until)
+	m.transition.begin(now, until, m.cfg.Timing)
 	m.agenda.add(until, m.endTransition)
 }
 
-func (t *transition) begin(now, until time.Time) {
+// begin notes a change, and lets go of those that no longer count.
+func (t *transition) begin(now, until time.Time, timing Timing) {
+	since := now.Add(-transitionWithin / time.Duration(timing.Factor))
+	t.spans = slices.DeleteFunc(t.spans, func(s transitionSpan) bool { return s.until.Before(since) })
 	if n := len(t.spans); n > 0 && !t.spans[n-1].until.Before(now) {
 		t.spans[n-1].until = until
 		return
@@ -79,10 +82,12 @@ func (s Sample) began() time.Time {
 func (t *transition) worn(now time.Time, timing Timing) bool {
 	factor := time.Duration(timing.Factor)
 	since := now.Add(-transitionWithin / factor)
-	t.spans = slices.DeleteFunc(t.spans, func(s transitionSpan) bool { return s.until.Before(since) })
 	var muted time.Duration
 	for _, s := range t.spans {
 		from, until := s.from, s.until
+		if until.Before(since) {
+			continue
+		}
 		if from.Before(since) {
 			from = since
 		}
