@@ -153,16 +153,23 @@ func (m *Monitor) crowds(s Sample) []Evidence {
 // unrelated leaves one name of each zone: who owns two zones may lead both to one
 // front of his, but seldom three, and none that no witness knows of. A name of
 // which the zone is not known does not count.
-func (m *Monitor) unrelated(names []string) []string {
-	var out, zones []string
+func (m *Monitor) unrelated(names []string) []string { return oneOfEach(names, m.zoneOf) }
+
+// oneOfEach leaves the first name of each zone; one without a zone does not count.
+func oneOfEach(names []string, zoneOf func(name string) string) (out []string) {
+	var zones []string
 	for _, name := range names {
-		b := m.subjects[name].base
-		if b == nil || len(b.Zones) == 0 {
-			continue
-		}
-		if zone := b.Zones[len(b.Zones)-1].Zone; !slices.Contains(zones, zone) {
+		if zone := zoneOf(name); zone != "" && !slices.Contains(zones, zone) {
 			out, zones = append(out, name), append(zones, zone)
 		}
 	}
 	return out
+}
+
+// zoneOf gives the zone that a watched name is in; empty where it is not known.
+func (m *Monitor) zoneOf(name string) string {
+	if b := m.subjects[name].base; b != nil && len(b.Zones) > 0 {
+		return b.Zones[len(b.Zones)-1].Zone
+	}
+	return ""
 }

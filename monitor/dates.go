@@ -55,5 +55,5 @@ func (m *Monitor) clockWrong() bool {
 		}
 		late = append(late, name)
 	}
-	return len(late) >= clockNames && len(m.oneOfEach(late)) >= clockNames
+	return len(late) >= clockNames && len(m.likelyUnrelated(late)) >= clockNames
 }

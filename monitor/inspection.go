@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,7 +65,7 @@ func (m *Monitor) inspected(now time.Time) bool {
 	for by, names := range issuers {
 		slices.Sort(names)
 		known := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !i.shown[name].known })
-		names = m.oneOfEach(names)
+		names = m.likelyUnrelated(names)
 		if !m.enough(names) || len(names) < len(i.names) || len(names) == len(i.names) && by > i.by {
 			continue
 		}
@@ -72,7 +73,7 @@ func (m *Monitor) inspected(now time.Time) bool {
 			i.since = now
 		}
 		i.by, i.names = by, names
-		i.on = m.enough(m.oneOfEach(known)) || now.Sub(i.since) < inspectionGrace/time.Duration(m.cfg.Timing.Factor)
+		i.on = m.enough(m.likelyUnrelated(known)) || now.Sub(i.since) < inspectionGrace/time.Duration(m.cfg.Timing.Factor)
 	}
 	if i.by == "" {
 		i.since = time.Time{}
@@ -98,21 +99,13 @@ func (m *Monitor) enough(names []string) bool {
 	return false
 }
 
-// oneOfEach leaves one name of each zone; of which zone a name is that was never
-// asked about is taken from its last two labels.
-func (m *Monitor) oneOfEach(names []string) (out []string) {
-	var zones []string
-	for _, name := range names {
+// likelyUnrelated is unrelated, but that of a name whose zone was never asked about
+// the last two labels are taken for it.
+func (m *Monitor) likelyUnrelated(names []string) []string {
+	return oneOfEach(names, func(name string) string {
 		labels := strings.Split(strings.TrimSuffix(name, "."), ".")
-		zone := strings.Join(labels[max(0, len(labels)-2):], ".") + "."
-		if b := m.subjects[name].base; b != nil && len(b.Zones) > 0 {
-			zone = b.Zones[len(b.Zones)-1].Zone
-		}
-		if !slices.Contains(zones, zone) {
-			out, zones = append(out, name), append(zones, zone)
-		}
-	}
-	return out
+		return cmp.Or(m.zoneOf(name), strings.Join(labels[max(0, len(labels)-2):], ".")+".")
+	})
 }
 
 // tryAnew has what was muted asked for its certificate with the next round.
