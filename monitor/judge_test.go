@@ -162,7 +162,7 @@ var judgeTests = []struct {
 	{"private, the name is public", learntMatter().sys("10.1.2.3"), "unknown no_proof; rebinding suspected resolver 30"},
 	{"private, and proves nothing of the name", learntMatter().twice(func(m *matter) {
 		m.sys("10.1.2.3").shows("10.1.2.3", monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK)
-	}), "suspect ; resolver_cache probable  65"},
+	}), "suspect ; resolver_cache probable  70"},
 	{"blocked by policy", learntMatter().sys("0.0.0.0"), "unknown withheld; policy_block suspected resolver 20"},
 
 	// What clears (CE-1, CE-4), and what does not.

@@ -148,8 +148,10 @@ func specialPurpose(v *view) []Finding {
 	var fs []Finding
 	for _, o := range v.subjects() {
 		for _, a := range o.addrs {
-			c, what := v.class(a)
-			if c != Special {
+			// That it showed a wrong certificate as well makes it no less special.
+			c, _ := v.class(a)
+			what, special := SpecialPurpose(a, v.Policy.Exempt)
+			if !special || !c.Suspicious() {
 				continue
 			}
 			f := accused(o)

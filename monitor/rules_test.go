@@ -143,6 +143,7 @@ var ruleTests = []ruleTest{
 	{"div.special_purpose", "loopback", learntMatter().sys("127.0.0.1"), []string{"20 local 127.0.0.1"}},
 	{"div.special_purpose", "the name never was public", newMatter().sys("10.1.2.3"), []string{"0 local 10.1.2.3"}},
 	{"div.special_purpose", "public by witnesses only", newMatter().sys("10.1.2.3").dot(goodAddr, "alpha"), []string{"30 local 10.1.2.3"}},
+	{"div.special_purpose", "and its certificate is wrong", learntMatter().sys("10.1.2.3").shows("10.1.2.3", monitor.OutcomeNameMismatch, evilKey).shows(goodAddr, monitor.OutcomeOK, goodKey), []string{"30 local 10.1.2.3"}},
 	{"div.special_purpose", "it proves the name", learntMatter().sys("10.1.2.3").shows("10.1.2.3", monitor.OutcomeOK, goodKey), nil},
 	{"div.special_purpose", "witnesses give it too: whoever rebinds a name does so for everybody", learntMatter().sys("10.1.2.3").dot("10.1.2.3", "alpha", "bravo"), []string{"30 local 10.1.2.3"}},
 	{"div.special_purpose", "witnesses gave it as long as anybody remembers", newMatter().sys("10.1.2.3").dot("10.1.2.3", "alpha", "bravo"), nil},
