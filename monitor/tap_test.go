@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,16 +34,42 @@ func ruled(js []monitor.Judgement, as []monitor.Alert) []string {
 	return lines
 }
 
+// tape is what a monitor records of its samples while a test looks on.
+type tape struct {
+	mu      sync.Mutex // guards samples
+	samples []monitor.Sample
+}
+
+func (t *tape) add(s monitor.Sample) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.samples = append(t.samples, s)
+}
+
+func (t *tape) all() []monitor.Sample {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.samples)
+}
+
+// last gives the latest sample; an empty one before there is any.
+func (t *tape) last() (s monitor.Sample) {
+	if ss := t.all(); len(ss) > 0 {
+		s = ss[len(ss)-1]
+	}
+	return s
+}
+
 // Whoever records what a monitor judges can judge it again, and at every moment
 // comes to the same: while evidence is gathered, when a lie is proven and taken
 // back, and when the daemon starts anew. The first sample of a question carries
 // what the others rest on.
 func TestTapIsReplayed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
-		var tape []monitor.Sample
+		var tape tape
 		c.Watches[0].Types = []monitor.Type{monitor.TypeA, monitor.TypeAAAA}
 		watch(t, w, c, func(*monitor.Monitor) { wait(time.Hour) }) // what was learnt is in the store
-		c.Tap = func(s monitor.Sample) { tape = append(tape, s) }
+		c.Tap = tape.add
 		told := map[int][]string{} // by samples so far
 		look := func(m *monitor.Monitor, d time.Duration) {
 			for range d / time.Second {
@@ -51,7 +78,7 @@ func TestTapIsReplayed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				told[len(tape)] = ruled(e.Judgements, e.Alerts)
+				told[len(tape.all())] = ruled(e.Judgements, e.Alerts)
 			}
 		}
 		watch(t, w, c, func(m *monitor.Monitor) {
@@ -77,7 +104,7 @@ func TestTapIsReplayed(t *testing.T) {
 			w.honest()
 			look(m, 2*time.Minute)
 		})
-		first := len(tape)
+		first := len(tape.all())
 		watch(t, w, c, func(m *monitor.Monitor) {
 			look(m, 30*time.Minute)
 			w.kill("system/udp")
@@ -88,7 +115,8 @@ func TestTapIsReplayed(t *testing.T) {
 
 		r := monitor.NewReplay(monitor.Config{Timing: c.Timing})
 		begun := map[monitor.Type]bool{}
-		for i, s := range tape {
+		all := tape.all()
+		for i, s := range all {
 			if i == first {
 				clear(begun)
 			}
@@ -100,7 +128,7 @@ func TestTapIsReplayed(t *testing.T) {
 			if want, ok := told[i+1]; ok && (i < first || len(begun) == 2) {
 				rep := r.Report(w.now())
 				if diff := cmp.Diff(want, ruled(rep.Watches, rep.Alerts)); diff != "" {
-					t.Fatalf("after %d of %d samples, judged again (-live +replayed):\n%s", i+1, len(tape), diff)
+					t.Fatalf("after %d of %d samples, judged again (-live +replayed):\n%s", i+1, len(all), diff)
 				}
 			}
 		}

@@ -86,23 +86,23 @@ func TestNameserversChange(t *testing.T) {
 			}
 			return read()
 		}
-		var states []string
-		c.Tap = func(s monitor.Sample) { states = s.State }
+		var tape tape
+		c.Tap = tape.add
 		watch(t, w, c, func(m *monitor.Monitor) {
 			wait(10 * time.Minute)
 			m.SystemChanged()
 			wait(5 * time.Second)
-			if len(states) > 0 {
+			if states := tape.last().State; len(states) > 0 {
 				t.Errorf("states %q, and only a file changed", states)
 			}
 			moved = true
 			m.SystemChanged()
 			wait(20 * time.Second)
-			if len(states) != 1 || states[0] != monitor.StateTransition {
+			if states := tape.last().State; len(states) != 1 || states[0] != monitor.StateTransition {
 				t.Errorf("states %q with other nameservers", states)
 			}
 			wait(3 * time.Minute)
-			if len(states) > 0 {
+			if states := tape.last().State; len(states) > 0 {
 				t.Errorf("states %q, three minutes later", states)
 			}
 		})

@@ -312,14 +312,14 @@ func TestCacheIsReplayed(t *testing.T) {
 			}
 			return monitor.Evidence{PathProven: true, TTL: 3600, Addresses: []netip.Addr{netip.MustParseAddr(goodAddr)}, Zone: "partner.example."}
 		}
-		var tape []monitor.Sample
-		c.Tap = func(s monitor.Sample) { tape = append(tape, s) }
+		var tape tape
+		c.Tap = tape.add
 		var live []string
 		watch(t, w, c, func(m *monitor.Monitor) {
 			wait(80 * time.Minute)
 			// In quiet times the last round of witnesses is kept, and no other: the next one
 			// must not be the first that sees the lie.
-			for len(tape) == 0 || tape[len(tape)-1].Question != q || !slices.ContainsFunc(tape[len(tape)-1].Answers, monitor.Observation.Witness) {
+			for s := tape.last(); s.Question != q || !slices.ContainsFunc(s.Answers, monitor.Observation.Witness); s = tape.last() {
 				wait(time.Second)
 			}
 			cache.poison(q, 3600)
@@ -332,7 +332,7 @@ func TestCacheIsReplayed(t *testing.T) {
 			}
 		}
 		r := monitor.NewReplay(monitor.Config{Timing: c.Timing})
-		for _, s := range tape {
+		for _, s := range tape.all() {
 			if s.Question == q {
 				r.Take(s)
 			}
