@@ -29,7 +29,8 @@ type tape struct {
 	from   time.Time // when the recording did
 	span   time.Duration
 	says   map[string][]monitor.Observation  // by endpoint and question, oldest first
-	shown  map[netip.Addr][]monitor.Evidence // oldest first
+	shown  map[netip.Addr][]monitor.Evidence // by handshake, oldest first
+	facts  map[string][]monitor.Evidence     // other evidence, by kind, whom it is about, and question; oldest first
 	keys   map[netip.Addr]monitor.Evidence   // what history says that addresses show
 	wrong  map[netip.Addr]bool               // addresses that showed a wrong certificate
 	hosts  map[string]monitor.Resolver       // by endpoint
@@ -50,7 +51,7 @@ var evil = map[monitor.Type]netip.Addr{
 // empty.
 func newTape(seed uint64, samples []monitor.Sample, name string) (*tape, error) {
 	t := &tape{
-		seed: seed, says: map[string][]monitor.Observation{}, shown: map[netip.Addr][]monitor.Evidence{}, keys: map[netip.Addr]monitor.Evidence{},
+		seed: seed, says: map[string][]monitor.Observation{}, shown: map[netip.Addr][]monitor.Evidence{}, facts: map[string][]monitor.Evidence{}, keys: map[netip.Addr]monitor.Evidence{},
 		wrong: map[netip.Addr]bool{}, hosts: map[string]monitor.Resolver{}, bases: map[string]monitor.Baseline{}, watch: map[string]monitor.Watch{},
 		asked: map[string]uint64{},
 	}
@@ -72,7 +73,10 @@ func newTape(seed uint64, samples []monitor.Sample, name string) (*tape, error) 
 		slices.SortStableFunc(os, func(a, b monitor.Observation) int { return a.At.Compare(b.At) })
 	}
 	for _, es := range t.shown {
-		slices.SortStableFunc(es, func(a, b monitor.Evidence) int { return a.At.Compare(b.At) })
+		slices.SortStableFunc(es, sooner)
+	}
+	for _, es := range t.facts {
+		slices.SortStableFunc(es, sooner)
 	}
 	t.span = max(to.Sub(t.from), time.Second)
 	return t, nil
@@ -102,6 +106,11 @@ func (t *tape) take(s monitor.Sample) {
 	}
 	for _, e := range s.Evidence {
 		e.At = cmp.Or(e.At, s.At)
+		if e.Kind != monitor.EvidenceTLS {
+			key := fact(e.Kind, e.Resolver, s.Question)
+			t.facts[key] = append(t.facts[key], e)
+			continue
+		}
 		t.shown[e.Address] = append(t.shown[e.Address], e)
 		t.wrong[e.Address] = t.wrong[e.Address] || e.Outcome.Wrong()
 	}
@@ -184,16 +193,34 @@ func last[T any](xs []T, at time.Time, when func(T) time.Time) int {
 	return max(0, sort.Search(len(xs), func(i int) bool { return when(xs[i]).After(at) })-1)
 }
 
+// lately gives the index of the last handshake, in order of time, that is not
+// younger than a moment. What was wrong once was not seen to last: where the next
+// one is not wrong, it is shown for a second.
+func lately(es []monitor.Evidence, at time.Time) int {
+	i := last(es, at, shown)
+	if i+1 < len(es) && es[i].Outcome.Wrong() && !es[i+1].Outcome.Wrong() && at.Sub(es[i].At) > time.Second {
+		return i + 1
+	}
+	return i
+}
+
 func seen(o monitor.Observation) time.Time { return o.At }
 func shown(e monitor.Evidence) time.Time   { return e.At }
+func sooner(a, b monitor.Evidence) int     { return a.At.Compare(b.At) }
+
+// fact names what evidence other than a handshake is about.
+func fact(kind, endpoint string, q monitor.Question) string {
+	return kind + " " + endpoint + " " + q.String()
+}
 
 // How often something is not as it was recorded: one time of so many.
 const (
 	oneIsLost  = 50 // an answer
 	oneUnasked = 20 // a handshake
 	oneIsOff   = 4  // an answer is one of those around it in time
-	window     = 4  // so many before and behind
-	maxPool    = 3  // caches behind one resolver
+	window     = 2  // so many before and behind, and no further away in time than
+	aside      = window * time.Second
+	maxPool    = 3 // caches behind one resolver
 )
 
 // Ask gives what the resolver said.
@@ -225,7 +252,7 @@ func (t *tape) Ask(_ context.Context, r monitor.Resolver, q monitor.Question) mo
 	if dice.IntN(oneIsOff) == 0 {
 		j := min(max(0, i-window+dice.IntN(2*window+1)), len(said)-1)
 		// An address whose owner changed is not told of at another time.
-		if !slices.ContainsFunc(said[j].Addresses(q), func(a netip.Addr) bool { return t.wrong[a] }) {
+		if said[j].At.Sub(said[i].At).Abs() <= aside && !slices.ContainsFunc(said[j].Addresses(q), func(a netip.Addr) bool { return t.wrong[a] }) {
 			i = j
 		}
 	}
@@ -256,8 +283,12 @@ func (t *tape) aged(rs []monitor.Record, said []monitor.Observation, q monitor.Q
 	return rs
 }
 
-// Prove gives what the address showed.
+// Prove gives what the address showed, or what else was found out. What nobody
+// asked for while it was recorded is not known now either.
 func (t *tape) Prove(_ context.Context, p monitor.Proof) monitor.Evidence {
+	if p.Kind != "" && p.Kind != monitor.EvidenceTLS {
+		return t.recall(p)
+	}
 	dice := t.dice("prove " + p.Address.String())
 	time.Sleep(time.Millisecond + time.Duration(dice.Int64N(int64(40*time.Millisecond))))
 	now := t.now()
@@ -269,18 +300,41 @@ func (t *tape) Prove(_ context.Context, p monitor.Proof) monitor.Evidence {
 		e = monitor.Evidence{Outcome: monitor.OutcomeSelfSigned, SPKI: "sha256/evil", NotBefore: now.Add(-time.Hour), At: now}
 	case t.lies(): // the control is right: what is to be seen is whether somebody looks
 		e = monitor.Evidence{Outcome: monitor.OutcomeOK, SPKI: "sha256/control", NotBefore: now.Add(-1000 * time.Hour), At: now}
-	case dice.IntN(oneUnasked) == 0 || len(es) == 0 && !history:
+	case dice.IntN(oneUnasked) == 0 || len(es) == 0 && !history || len(es) > 0 && es[0].At.Sub(t.head()) > aside && !history:
+		// What it would have shown then, nobody looked at.
 		e = monitor.Evidence{Outcome: monitor.OutcomeNotDialled, At: now}
-	case len(es) == 0:
+	case len(es) == 0 || es[0].At.Sub(t.head()) > aside:
 		e = known
 	default:
-		e = es[last(es, t.head(), shown)]
+		e = es[lately(es, t.head())]
 	}
 	if !e.NotBefore.IsZero() {
 		e.NotBefore = e.NotBefore.Add(now.Sub(e.At)) // as old as it was
 	}
 	e.Kind, e.At, e.Role, e.Address, e.Port = monitor.EvidenceTLS, now, p.Role, p.Address, p.Port
 	return e
+}
+
+// recall gives other evidence than a handshake. Whoever lies hands over no
+// signatures.
+func (t *tape) recall(p monitor.Proof) monitor.Evidence {
+	var about string // a walk is about no resolver
+	if p.Kind != monitor.EvidenceWalk {
+		about = monitor.From(p.Via, t.now()).Endpoint()
+	}
+	es := t.facts[fact(p.Kind, about, monitor.Question{Name: p.Name, Type: p.Type})]
+	if len(es) == 0 || t.lies() && p.Via.Addr.IsValid() && !p.Via.Encrypted() {
+		return monitor.Evidence{Kind: p.Kind, At: t.now(), Role: p.Role, Address: p.Address, Outcome: monitor.OutcomeNotDialled}
+	}
+	e := es[last(es, t.head(), shown)]
+	e.At = t.now()
+	return e
+}
+
+// due is when, from the start, the nth of what was overheard is heard again.
+func (t *tape) due(n int) time.Duration {
+	loop, i := n/len(t.heard), n%len(t.heard)
+	return time.Duration(loop)*t.span + t.heard[i].At.Sub(t.from)
 }
 
 // overheard gives an overheard sample as though it were new: its times and its

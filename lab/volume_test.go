@@ -107,7 +107,7 @@ func (q quietTape) watch(tp *tape, n int) (v volumeResult, err error) {
 			return v, errors.New("no round of this host's own path comes about")
 		}
 		time.Sleep(time.Second)
-		for len(tp.heard) > 0 && time.Duration(heard)*tp.span/time.Duration(len(tp.heard)) <= tp.now().Sub(tp.start) {
+		for len(tp.heard) > 0 && tp.due(heard) <= tp.now().Sub(tp.start) {
 			m.Offer(tp.overheard(tp.heard[heard%len(tp.heard)], heard))
 			heard++
 		}
@@ -184,9 +184,13 @@ func readTape(file string) (quietTape, error) {
 	q := quietTape{seed: 1}
 	id := strings.TrimSuffix(filepath.Base(file), ".jsonl")
 	if i := slices.IndexFunc(cases, func(c Case) bool { return c.ID == id }); i >= 0 {
-		q.name, q.listed, q.off = cases[i].name()+".", cases[i].Listed, cases[i].Off
-		if last := cases[i].Last; len(last) > 0 && last[0].Name != "" {
-			q.name = "" // what nothing can prove, no attack can be shown on: all names are played
+		c := cases[i]
+		q.name, q.listed, q.off = c.name()+".", c.Listed, c.Off
+		switch {
+		case len(c.Last) > 0 && c.Last[0].Name != "":
+			q.name = "" // on what nothing can prove, no attack can be shown
+		case c.Start == monitor.Unknown && c.verdict() == monitor.Clean:
+			q.name = "" // what keeps a whole network in is seen by its names together
 		}
 	}
 	f, err := os.Open(file)

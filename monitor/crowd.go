@@ -14,6 +14,7 @@ type crowd struct {
 	at       map[netip.Addr]map[string]bool // the names that lead to an address
 	trusted  time.Time                      // when a right certificate was last shown by anybody
 	portalAt time.Time                      // since when it looks like a captive portal here; zero for not
+	kept     bool                           // it was one when a sample was last judged
 }
 
 // lead is the latest answer of this host's path for a name.
@@ -108,14 +109,19 @@ func (b *Baseline) knows(a netip.Addr) bool {
 // over TLS, and nothing has shown a right certificate since it began. Who only
 // poses as a portal has to cut the host off to hold that up.
 func (m *Monitor) captive(now time.Time) bool {
-	if !m.portalLike(now) {
+	switch like := m.portalLike(now); {
+	case !like:
 		m.crowd.portalAt = time.Time{}
-		return false
-	}
-	if m.crowd.portalAt.IsZero() {
+	case m.crowd.portalAt.IsZero():
 		m.crowd.portalAt = now
 	}
-	return m.crowd.captive()
+	was := m.crowd.kept
+	m.crowd.kept = m.crowd.captive()
+	if was && !m.crowd.kept {
+		// What the caches on the way have of the portal outlives the login.
+		m.changeNetwork(now, "a captive portal no longer keeps it in")
+	}
+	return m.crowd.kept
 }
 
 // captive reports whether it looked like a captive portal when last looked at.
