@@ -117,9 +117,8 @@ func (m *Monitor) captive(now time.Time) bool {
 	}
 	was := m.crowd.kept
 	m.crowd.kept = m.crowd.captive()
-	if was && !m.crowd.kept {
-		// What the caches on the way have of the portal outlives the login.
-		m.changeNetwork(now, "a captive portal no longer keeps it in")
+	if was && !m.crowd.kept && !m.cfg.Once {
+		m.beginTransition(now) // what caches on the way have of the portal outlives the login
 	}
 	return m.crowd.kept
 }

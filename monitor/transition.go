@@ -39,6 +39,10 @@ func (m *Monitor) changeNetwork(now time.Time, what string) {
 	}
 	m.log.Info("this host's network changed", "what", what)
 	m.inspection.forget()
+	m.beginTransition(now)
+}
+
+func (m *Monitor) beginTransition(now time.Time) {
 	until := now.Add(transitionFor / time.Duration(m.cfg.Timing.Factor))
 	m.transition.begin(now, until, m.cfg.Timing)
 	m.agenda.add(until, m.endTransition)
