@@ -153,14 +153,14 @@ var cdnCases = []Case{
 	{
 		ID: "B21", Title: "a name moves to a CDN in another network with another certificate, and caches lag", Seen: []string{world.Web2Addr}, Config: watching(watch("edge.cdn.lab")),
 		Cause: both(renewed("www.shop.lab", world.Web2Addr, 5*24*time.Hour), cdnZone(`\z`, "moved A "+world.Web2Addr+"\n", "isp", "pub1", "pub2", "any"), moved),
-		Also:  allOf(noticed, lags(world.Pub2Addr, "www.shop.lab", "198.18.60.20")),
+		Also:  allOf(noticedWithin(0, monitor.ChangeNotice), lags(world.Pub2Addr, "www.shop.lab", "198.18.60.20")),
 	},
 	{
 		// Signed: what is put into a cache that validates is thrown away, so the attack at
 		// the end is one on the path.
-		ID: "B22", Title: "a signed zone gets other name servers and another key, both in their turn", Name: "www.bank.lab", Cause: rollover, Then: divert(udp53, "www.bank.lab"),
+		ID: "B22", Title: "a signed zone gets other name servers and another key, both in their turn", Name: "www.bank.lab", Cause: rollover, Keep: true, Then: divert(udp53, "www.bank.lab"),
 		// Where a zone is delegated to is looked at once an hour, which is three minutes here.
-		Also: allOf(noticedWithin(4*time.Minute), rolled),
+		Also: allOf(noticedWithin(4*time.Minute, monitor.ChangeNotice), rolled),
 	},
 	{
 		// A proof lasts for a day: this host meets the new certificate as the control

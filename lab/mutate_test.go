@@ -37,6 +37,7 @@ var mutations = map[string]string{
 	"walk.contradiction":         "A20",
 	"dnssec.bogus_here":          "A25",
 	"dnssec.stripped":            "A24b",
+	"dnssec.zone_bogus":          "B39",
 	"path.dead_resolver_answers": "A11",
 	"path.identity":              "A12b",
 	"nx.rewrite":                 "C56",

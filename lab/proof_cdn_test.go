@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dnstaster/dnstaster/lab/world"
+	"github.com/dnstaster/dnstaster/monitor"
 )
 
 // certificate gives the fingerprint of the certificate that a server shows for a
@@ -113,13 +114,12 @@ func others(names ...string) func(r *Run) error {
 	}
 }
 
-// noticedWithin waits for noticed.
-func noticedWithin(d time.Duration) func(r *Run) error {
-	return func(r *Run) error { return within(d, func() error { return noticed(r) }) }
+// noticedWithin waits until the daemon's log of events has a notice of the kind.
+func noticedWithin(d time.Duration, kind monitor.Kind) func(r *Run) error {
+	return func(r *Run) error { return within(d, func() error { return r.noticed(kind) }) }
 }
 
-// noticed checks that the daemon's log of events speaks of a change.
-func noticed(r *Run) error {
+func (r *Run) noticed(kind monitor.Kind) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for after := uint64(0); ; {
@@ -128,12 +128,12 @@ func noticed(r *Run) error {
 			return err
 		}
 		for _, e := range page.Events {
-			if strings.Contains(e.Type, "change_notice") || strings.Contains(string(e.Data), "change_notice") {
+			if e.Type == monitor.Noticed && strings.Contains(string(e.Data), strconv.Quote(string(kind))) {
 				return nil
 			}
 		}
 		if len(page.Events) == 0 || page.Next >= page.Last {
-			return errors.New("no event is a change_notice")
+			return fmt.Errorf("no event is a %s", kind)
 		}
 		after = page.Next
 	}

@@ -55,3 +55,31 @@ func TestDelegationChangeIsNoticed(t *testing.T) {
 		})
 	})
 }
+
+// That a zone's signatures hold for nobody is a notice, told once, whether or not
+// this host's resolver validates.
+func TestBrokenZoneIsNoticed(t *testing.T) {
+	for name, own := range map[string]bool{"this host's resolver validates": true, "it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+				watch(t, w, c, func(m *monitor.Monitor) {
+					wait(30 * time.Minute)
+					w.tell(apiA, reply{rcode: "SERVFAIL", ede: []uint16{7}}, everyDoT...)
+					if own {
+						w.tell(apiA, reply{rcode: "SERVFAIL"}, everyPlain...)
+					}
+					wait(40 * time.Minute)
+					var notices []string
+					for _, e := range w.told(monitor.Noticed) {
+						n := decode[monitor.Notice](e.Data)
+						notices = append(notices, string(n.Kind)+" "+n.Reasons[0].Rule)
+					}
+					if d := cmp.Diff([]string{"zone_bogus dnssec.zone_bogus"}, notices); d != "" {
+						t.Errorf("notices (-want +got):\n%s", d)
+					}
+					wantAlerts(t, w)
+				})
+			})
+		})
+	}
+}

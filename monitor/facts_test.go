@@ -64,6 +64,14 @@ func (m *matter) stripped(name string, tr monitor.Transport) *matter {
 	return m
 }
 
+// refused has witnesses answer SERVFAIL, with extended errors.
+func (m *matter) refused(ede []uint16, witnesses ...string) *matter {
+	for _, name := range witnesses {
+		m.reply(voice(name, monitor.DoT), reply{rcode: "SERVFAIL", ede: ede})
+	}
+	return m
+}
+
 // serves is one authoritative server with what it gives.
 func serves(as ...string) monitor.AuthoritativeServer {
 	return monitor.AuthoritativeServer{Addresses: addrs(as...), Absent: len(as) == 0}
@@ -224,6 +232,12 @@ var factTests = []ruleTest{
 	{"walk.contradiction", "of a name of which nothing is known", newMatter().sys(evilAddr).walked(serves(goodAddr)), []string{"5 local 192.0.66.66"}},
 	{"walk.contradiction", "a good address", learntMatter().sys(goodAddr).walked(serves(goodAddr2)), nil},
 	{"walk.contradiction", "somebody else's sample, without servers", learntMatter().sys(evilAddr).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Addresses: addrs(goodAddr)}), []string{"30 local 192.0.66.66"}},
+
+	{"dnssec.zone_bogus", "two of three say so, and one says nothing", learntMatter().sys(goodAddr).refused([]uint16{7}, "alpha").refused([]uint16{9, 22}, "bravo").refused(nil, "charlie"), []string{"0 local 192.0.80.10"}},
+	{"dnssec.zone_bogus", "this host is refused too", learntMatter().reply(voice("system", monitor.UDP), reply{rcode: "SERVFAIL"}).refused([]uint16{6}, "alpha", "bravo"), []string{"0 local invalid IP"}},
+	{"dnssec.zone_bogus", "one says so", learntMatter().sys(goodAddr).refused([]uint16{6}, "alpha").refused(nil, "bravo", "charlie"), nil},
+	{"dnssec.zone_bogus", "one has an answer", learntMatter().sys(goodAddr).refused([]uint16{6}, "alpha", "bravo", "charlie").dot(goodAddr, "delta"), nil},
+	{"dnssec.zone_bogus", "for another reason", learntMatter().sys(goodAddr).refused([]uint16{22}, "alpha", "bravo", "charlie"), nil},
 
 	{"auth.ns_split", "one of two, and its certificate is wrong", learntMatter().wrong(nil).walked(serves(goodAddr), serves(evilAddr)), []string{"30 local 192.0.66.66"}},
 	{"auth.ns_split", "both of two", learntMatter().wrong(nil).walked(serves(goodAddr, evilAddr), serves(goodAddr, evilAddr)), nil},

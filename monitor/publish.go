@@ -62,7 +62,7 @@ func (m *Monitor) eventOf(e Event, data any) {
 // raise opens, updates and resolves alerts by a ruling.
 func (m *Monitor) raise(q *question, r Ruling) {
 	for _, a := range r.Accusations {
-		if a.Kind == ChangeNotice {
+		if a.Kind.notice() {
 			m.notice(q, a, r)
 			continue
 		}

@@ -250,7 +250,7 @@ func (m *Monitor) wants(q *question, r Ruling) bool {
 		if a.Kind.pathWide() && !m.unheard(q, a) {
 			continue // other names said it already
 		}
-		if a.Score >= suspectAt && a.Kind != ChangeNotice || a.Local && a.Pending {
+		if a.Score >= suspectAt && !a.Kind.notice() || a.Local && a.Pending {
 			return true
 		}
 	}

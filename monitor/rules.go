@@ -66,6 +66,7 @@ var rules = []rule{
 	{"walk.contradiction", divergence, walkContradiction},
 	{"dnssec.bogus_here", signatures, bogusHere},
 	{"dnssec.stripped", signatures, dnssecStripped},
+	{"dnssec.zone_bogus", signatures, zoneBogus},
 	{"ttl.over_envelope", ttl, ttlOverEnvelope},
 	{"ttl.no_countdown", ttl, noCountdown},
 	{"ttl.early_replace", ttl, earlyReplace},

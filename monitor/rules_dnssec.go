@@ -70,5 +70,41 @@ func dnssecStripped(v *view) []Finding {
 	return fs
 }
 
+// edeDNSSEC are the extended errors of a validator that cannot or must not believe
+// what the zone says (RFC 8914 §4.6 to §4.13).
+var edeDNSSEC = map[uint16]string{
+	5: "indeterminate", 6: "bogus", 7: "signature expired", 8: "signature not yet valid", 9: "key missing", 10: "signatures missing",
+	11: "no zone key", 12: "proof of denial missing",
+}
+
+// zoneBogus (dnssec.zone_bogus): every witness refuses the name, and a quorum of
+// them says that the zone's signatures do not hold: the zone itself is broken.
+// That is worth a notice; what breaks for one host alone is dnssec.bogus_here.
+func zoneBogus(v *view) []Finding {
+	var voices, words []string
+	for _, o := range v.choose(func(o *answer) bool { return o.Witness() && o.Error == "" }) {
+		if o.Rcode != "SERVFAIL" {
+			return nil
+		}
+		for _, code := range o.EDE {
+			voice, word := v.voice(o.Group()), edeDNSSEC[code]
+			if word == "" {
+				continue
+			}
+			if !slices.Contains(voices, voice) {
+				voices = append(voices, voice)
+			}
+			if word = fmt.Sprintf("%s (EDE %d)", word, code); !slices.Contains(words, word) {
+				words = append(words, word)
+			}
+		}
+	}
+	if len(voices) < v.quorum() {
+		return nil
+	}
+	slices.Sort(words)
+	return v.changed(0, fmt.Sprintf("%s refuse it since the zone's signatures do not hold: %s", join(voices, ""), join(words, "")))
+}
+
 // signer reports whether the endpoint of o ever handed over the zone's signatures.
 func (v *view) signer(o *answer) bool { return v.Base != nil && !v.Base.Signing[o.Endpoint()].IsZero() }

@@ -94,8 +94,14 @@ const (
 	PolicyBlock     Kind = "policy_block"
 )
 
-// ChangeNotice is told of in an event, and is no alert.
-const ChangeNotice Kind = "change_notice"
+// What is told of in an event, and is no alert.
+const (
+	ChangeNotice Kind = "change_notice"
+	ZoneBogus    Kind = "zone_bogus"
+)
+
+// notice reports whether the kind is an event only.
+func (k Kind) notice() bool { return k == ChangeNotice || k == ZoneBogus }
 
 // pathWide reports whether the kind is about the way to a resolver, and not about
 // the name at which it was noticed: it is said once, for all names.

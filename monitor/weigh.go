@@ -137,6 +137,8 @@ func (v *view) weigh(a *Accusation) {
 	switch {
 	case v.movedOnly(a):
 		v.weighMove(a)
+	case a.Local && a.Score == 0 && has("dnssec.zone_bogus", 0):
+		a.Kind, a.Attribution, a.Confidence, a.Harmless = ZoneBogus, AtAuthority, Unsuspected, true
 	case nsSplit, v.everybody(a):
 		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
 	case has("div.sni_relay", strong) && !mismatch && !bogus:

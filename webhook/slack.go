@@ -56,6 +56,8 @@ func slackBody(c Config, e monitor.Event) []byte {
 		m, ok = slackHealth(c, e)
 	case e.Type == monitor.VerdictChanged:
 		m, ok = slackChange(c, e)
+	case e.Type == monitor.Noticed:
+		m, ok = slackNotice(c, e)
 	case e.Type == monitor.WebhookTest:
 		m, ok = slackOf("Test of the webhook "+c.Name, "Nothing happened."), true
 	}
@@ -163,6 +165,20 @@ func slackChange(c Config, e monitor.Event) (slackMessage, bool) {
 	m := slackOf(fmt.Sprintf("%s  %s %s", strings.ToUpper(string(v.To)), strings.TrimSuffix(v.Name, "."), v.Type),
 		strings.TrimSuffix(fmt.Sprintf("It was %s. %s", cmp.Or(v.From, monitor.Unknown), v.Fact), " "))
 	m.context(plain(strings.TrimSpace(e.Type+" "+c.Host), maxField/8))
+	return m, true
+}
+
+func slackNotice(c Config, e monitor.Event) (slackMessage, bool) {
+	var n monitor.Notice
+	if json.Unmarshal(e.Data, &n) != nil || n.Name == "" {
+		return slackMessage{}, false
+	}
+	var facts []string
+	for _, r := range n.Reasons {
+		facts = append(facts, r.Fact)
+	}
+	m := slackOf(fmt.Sprintf("NOTICE  %s %s", strings.TrimSuffix(n.Name, "."), n.Type), strings.Join(facts, "\n"))
+	m.context(plain(strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Type, n.Kind, c.Host)), maxField/8))
 	return m, true
 }
 

@@ -86,6 +86,8 @@ func TestSlackHeadings(t *testing.T) {
 		{event(t, monitor.HealthDegraded, health), "DEGRADED  t", "health.degraded no_witness app-17"},
 		{event(t, monitor.HealthRestored, health), "RESTORED  t", "x"},
 		{event(t, monitor.VerdictChanged, monitor.Change{Name: "a.example.", Type: monitor.TypeA, To: monitor.Poisoned, Fact: "f"}), "POISONED  a.example A", "It was unknown. f"},
+		{event(t, monitor.Noticed, monitor.Notice{Kind: monitor.ChangeNotice, Name: "a.example.", Type: monitor.TypeA, Reasons: []monitor.Reason{{Fact: "f"}, {Fact: "g"}}}), "NOTICE  a.example A", "f\ng"},
+		{event(t, monitor.Noticed, monitor.Notice{Kind: monitor.ChangeNotice, Name: "a.example.", Type: monitor.TypeA}), "NOTICE  a.example A", "change.noticed change_notice app-17"},
 		{event(t, monitor.WebhookTest, nil), "Test of the webhook ops", "Nothing happened."},
 		{event(t, monitor.AlertOpened, "rubbish"), "alert.opened", "01A"},
 		{event(t, monitor.HealthDegraded, "rubbish"), "health.degraded", "01A"},
@@ -123,12 +125,14 @@ func TestSlackHostile(t *testing.T) {
 			RunbookURL: rapid.SampledFrom([]string{"", "https://runbook.example/x", "https://x/>|<!here>", "javascript:x", "https://x/" + strings.Repeat("y", 3000)}).Draw(t, "runbook"),
 		}
 		var data any = a
-		kind := rapid.SampledFrom([]string{monitor.AlertOpened, monitor.AlertResolved, monitor.HealthDegraded, monitor.VerdictChanged, text.Draw(t, "type")}).Draw(t, "event")
+		kind := rapid.SampledFrom([]string{monitor.AlertOpened, monitor.AlertResolved, monitor.HealthDegraded, monitor.VerdictChanged, monitor.Noticed, text.Draw(t, "type")}).Draw(t, "event")
 		switch kind {
 		case monitor.HealthDegraded:
 			data = monitor.Health{Condition: text.Draw(t, "condition"), Title: text.Draw(t, "title"), Text: text.Draw(t, "text")}
 		case monitor.VerdictChanged:
 			data = monitor.Change{Name: text.Draw(t, "name"), Fact: text.Draw(t, "fact")}
+		case monitor.Noticed:
+			data = monitor.Notice{Kind: monitor.ChangeNotice, Name: text.Draw(t, "name"), Reasons: []monitor.Reason{{Fact: text.Draw(t, "fact")}}}
 		}
 		m := slackMessageOf(t, slackBody(Config{Name: "ops", Host: text.Draw(t, "here")}, event(t, kind, data)))
 		total := 0
