@@ -8,9 +8,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	outside = false
 	if os.Getenv(killEnv) != "" {
 		os.Exit(killChild())
 	}
-	outside = false
 	testscript.Main(m, map[string]func(){"dnstaster": main})
 }
