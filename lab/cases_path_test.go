@@ -107,6 +107,13 @@ var pathCases = []Case{
 		Then: divert(udp53, "www.shop.lab"), Last: onShop,
 	},
 	{
+		// Without the table this host's answer would be suspect: nobody else has it.
+		ID: "C70", Title: "a name without TLS has another address for this host alone, in the network that it is known in by the table", Name: "api.iot.lab",
+		Config: Config{More: "asn: {file: /run/lab/common/asn.csv}"}, Before: noAuthority, Start: monitor.Clean,
+		Cause: poisonProvider("api.iot.lab", "198.18.61.77", 300), Verdict: monitor.Unknown, Better: true, Seen: []string{"198.18.61.77"},
+		Then: divert(udp53, "www.shop.lab"), Last: onShop,
+	},
+	{
 		// That the other caches of the same address are right is no excuse for it.
 		ID: "A23", Title: "one of four caches behind the provider's address is poisoned",
 		Before: standing(both(pool, directly)), Start: monitor.Clean, Cause: poisonPool, Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},

@@ -98,7 +98,7 @@ func (m *Monitor) announcers(q *question, r Ruling) []Proof {
 	}
 	var ps []Proof
 	for _, a := range as {
-		ps = append(ps, Proof{Kind: EvidenceASN, Name: q.q.Name, Address: a})
+		ps = append(ps, announced(q.q.Name, a))
 	}
 	return ps
 }

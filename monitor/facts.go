@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -180,11 +181,11 @@ func (f *facts) owner(a netip.Addr) string {
 	if !ok || e.ASN == 0 {
 		return ""
 	}
-	who := fmt.Sprintf(" (AS%d %s", e.ASN, e.Org)
+	who := strings.TrimSpace(fmt.Sprintf(" (AS%d %s", e.ASN, e.Org))
 	if e.Shared {
 		who += ", where whoever pays has addresses"
 	}
-	return who + ")"
+	return " " + who + ")"
 }
 
 // asn gives who announces an address; 0 where it is not known, and where so many

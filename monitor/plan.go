@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -174,6 +175,9 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	if shakes && (suspect || r.Moved) && (q.step == 0 || !r.Unsigned) {
 		ps = append(ps, m.validations(q, r)...)
 	}
+	if q.step == 0 && suspect {
+		ps = append(ps, m.networks(q, r, ps)...)
+	}
 	if q.step == 0 && r.Doubtful && q.q.Type == TypeAAAA {
 		for _, via := range m.own(q.q.Type) {
 			if via.Transport != System {
@@ -274,14 +278,39 @@ func (m *Monitor) handshakes(q *question, r Ruling) []Proof {
 		add(r.Controls, Control, maxControls)
 	}
 	for _, p := range slices.Clone(ps) {
-		ps = append(ps, announced(p))
+		ps = append(ps, announced(p.Name, p.Address))
 	}
 	return ps
 }
 
-// announced asks a table who announces the address of a handshake: that costs nothing.
-func announced(p Proof) Proof {
-	return Proof{Kind: EvidenceASN, Name: p.Name, Address: p.Address, Role: p.Role}
+// announced asks a table who announces an address: that costs nothing.
+func announced(name string, a netip.Addr) Proof {
+	return Proof{Kind: EvidenceASN, Name: name, Address: a}
+}
+
+// networks asks about the addresses that are answered and those that are known,
+// but for those that ps asks about: a name without TLS has no handshakes.
+func (m *Monitor) networks(q *question, r Ruling, ps []Proof) (also []Proof) {
+	add := func(a netip.Addr) {
+		is := func(p Proof) bool { return p.Kind == EvidenceASN && p.Address == a }
+		if len(also) < maxAddresses && !slices.ContainsFunc(ps, is) && !slices.ContainsFunc(also, is) {
+			also = append(also, announced(q.q.Name, a))
+		}
+	}
+	for _, o := range r.Answers {
+		for _, a := range o.Addresses(q.q) {
+			add(a)
+		}
+	}
+	if b := q.subject.base; b != nil && b.Types[q.q.Type] != nil {
+		known := b.Types[q.q.Type].Addresses
+		for _, a := range slices.SortedFunc(maps.Keys(known), netip.Addr.Compare) {
+			if known[a].ASN == 0 {
+				add(a)
+			}
+		}
+	}
+	return also
 }
 
 func (m *Monitor) proof(q *question, a netip.Addr, role string) Proof {

@@ -299,5 +299,5 @@ func (m *Monitor) proveInPassing(now time.Time) {
 	}
 	p.q.tried[p.addr] = now
 	shake := m.proof(p.q, p.addr, Suspect)
-	m.start(job{question: p.q, step: -1, proofs: []Proof{shake, announced(shake)}})
+	m.start(job{question: p.q, step: -1, proofs: []Proof{shake, announced(shake.Name, shake.Address)}})
 }

@@ -363,16 +363,22 @@ func (k *killTest) judge(t *testing.T, kills int) {
 			t.Errorf("event %d was never delivered: %s", seq, raw)
 		}
 	}
-	opened := map[string]int{}
+	opened := map[string]int{} // by alert, as receivers heard of it
 	for _, e := range k.log {
-		switch e.Type {
-		case monitor.AlertOpened:
+		switch {
+		case e.Incident != "": // not at all
+		case e.Type == monitor.AlertOpened:
 			opened[e.Alert]++
-		case monitor.AlertResolved:
+		case e.Type == monitor.AlertResolved:
 			opened[e.Alert]--
 		}
 		if n := opened[e.Alert]; n < 0 || n > 1 {
 			t.Errorf("event %d: alert %s was opened and resolved out of turn", e.Seq, e.Alert)
+			for _, f := range k.log {
+				if f.Alert == e.Alert {
+					t.Logf("  %d %s %s incident %q", f.Seq, f.At.Format(time.TimeOnly), f.Type, f.Incident)
+				}
+			}
 		}
 	}
 	for id := range incidents {

@@ -49,18 +49,18 @@ var shared = sync.OnceValue(func() error {
 	return nil
 })
 
-// asns is a table of networks and who announces them: first and last address,
-// number, name. AS190 rents to everybody.
-const asns = `198.18.1.0,198.18.1.255,100,LAB-ISP
-198.18.11.0,198.18.11.255,111,LAB-PUB1
-198.18.12.0,198.18.12.255,112,LAB-PUB2
-198.18.13.0,198.18.13.255,113,LAB-PUB3
-198.18.14.0,198.18.14.255,114,LAB-PUB4
-198.18.20.0,198.18.20.255,120,LAB-WEB2
-198.18.50.0,198.18.50.255,150,LAB-AUTH
-198.18.60.0,198.18.61.255,110,LAB-WEB
-198.18.66.0,198.18.66.255,166,LAB-EVIL
-198.18.90.0,198.18.90.255,190,LAB-CLOUD
+// asns is a table of networks and who announces them: prefix, number, name, and
+// whether whoever pays has addresses there.
+const asns = `198.18.1.0/24,100,LAB-ISP
+198.18.11.0/24,111,LAB-PUB1
+198.18.12.0/24,112,LAB-PUB2
+198.18.13.0/24,113,LAB-PUB3
+198.18.14.0/24,114,LAB-PUB4
+198.18.20.0/24,120,LAB-WEB2
+198.18.50.0/24,150,LAB-AUTH
+198.18.60.0/23,110,LAB-WEB
+198.18.66.0/24,166,LAB-EVIL
+198.18.90.0/24,190,LAB-CLOUD,shared
 `
 
 // anchor gives the root's DS: tag, algorithm, digest type, digest.
