@@ -42,12 +42,13 @@ func incidentKey(a *Alert) string {
 // it belongs to, or leave one that is over or about something else. It gives the
 // type of the event to tell, and the incident that receivers hear of in its place.
 //
-// What receivers were told of an alert before it joined, they are told the end of.
-func (m *Monitor) gather(l *life, kind string, at time.Time) (string, string) {
+// What receivers were told of an alert before it joined, they are told the end of,
+// unless they were already, and it is back.
+func (m *Monitor) gather(l *life, kind string, back bool, at time.Time) (string, string) {
 	a, key := &l.alert, incidentKey(&l.alert)
 	if a.State != Resolved {
-		kind = m.leave(l, key, at, kind)
-		m.join(l, key, at, kind)
+		kind = m.leave(l, key, at, kind, back)
+		m.join(l, key, at, kind, back)
 	}
 	if a.State == Resolved && !a.Untold {
 		return kind, ""
@@ -57,7 +58,7 @@ func (m *Monitor) gather(l *life, kind string, at time.Time) (string, string) {
 
 // leave takes an alert out of an incident that is over, or is not about the same.
 // Then receivers hear of it by itself, which they may not have so far.
-func (m *Monitor) leave(l *life, key string, at time.Time, kind string) string {
+func (m *Monitor) leave(l *life, key string, at time.Time, kind string, back bool) string {
 	a := &l.alert
 	if a.Incident == "" {
 		return kind
@@ -65,10 +66,11 @@ func (m *Monitor) leave(l *life, key string, at time.Time, kind string) string {
 	if inc := m.alerts[key]; inc != nil && inc.alert.ID == a.Incident {
 		switch {
 		case inc.alert.State != Resolved:
-			a.Untold = a.Untold || kind == AlertOpened // its end was told
+			a.Untold = a.Untold || back // its end was told
 			return kind
 		case kind != AlertOpened && at.Before(inc.quiet):
 			m.reopen(inc, ReturnedQuiet, at) // as the alert, it does not call again yet
+			a.Untold = a.Untold || back
 			return kind
 		}
 	}
@@ -81,7 +83,7 @@ func (m *Monitor) leave(l *life, key string, at time.Time, kind string) string {
 
 // join has an alert join the incident that it belongs to, or make one together
 // with others that were opened lately.
-func (m *Monitor) join(l *life, key string, at time.Time, kind string) {
+func (m *Monitor) join(l *life, key string, at time.Time, kind string, back bool) {
 	a := &l.alert
 	if a.Incident != "" || key == "" {
 		return
@@ -90,7 +92,7 @@ func (m *Monitor) join(l *life, key string, at time.Time, kind string) {
 		l.called = at
 	}
 	if inc := m.alerts[key]; inc != nil && inc.alert.State != Resolved {
-		a.Incident, a.Untold = inc.alert.ID, kind == AlertOpened
+		a.Incident, a.Untold = inc.alert.ID, back || kind == AlertOpened
 		return
 	}
 	within := incidentWithin / time.Duration(m.cfg.Timing.Factor)

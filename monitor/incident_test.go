@@ -113,6 +113,38 @@ func TestIncident(t *testing.T) {
 	})
 }
 
+// A name that returns too soon to call, and joins an incident, has not been told of
+// again: neither is its end.
+func TestQuietReturnIntoAnIncident(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		lying := dozen(w, &c)
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(10 * time.Minute)
+			lying(0, 1)
+			wait(10 * time.Minute)
+			w.honest()
+			for count(w.sent(), "alert.resolved") == 0 {
+				wait(time.Minute)
+			}
+			lying(1, 11)
+			wait(5 * time.Minute)
+			lying(0, 1)
+			wait(5 * time.Minute)
+			w.honest()
+			wait(2 * time.Hour)
+		})
+		var first []string
+		for _, line := range w.sent() {
+			if strings.HasSuffix(line, " n0") {
+				first = append(first, line)
+			}
+		}
+		if !slices.Equal(first, []string{"alert.opened path_rewritten n0", "alert.resolved path_rewritten n0"}) {
+			t.Errorf("told of the first name: %q", first)
+		}
+	})
+}
+
 // What is no storm calls for each name.
 func TestFourNamesAreNoIncident(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, c monitor.Config) {

@@ -136,7 +136,7 @@ func (m *Monitor) passed(l *life, t Transition, at time.Time) {
 	if l.alert.IsIncident() && kind != "" {
 		l.called = at
 	} else if kind != "" {
-		kind, incident = m.gather(l, kind, at)
+		kind, incident = m.gather(l, kind, kind == AlertOpened || t == ReturnedQuiet, at)
 	}
 	m.putAlert(l.alert)
 	if kind == "" {
