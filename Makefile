@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: build test race lab lab-mutate kill fuzz soak soak-race check install uninstall man deb container
+.PHONY: build test race lab lab-mutate lab-confirm kill fuzz soak soak-race check install uninstall man deb container
 
 FUZZTIME = 60s
 SOAK = 2h
@@ -20,6 +20,10 @@ lab:              # real resolvers, real attackers: the whole matrix and its sco
 lab-mutate:       # each rule and clearing test switched off: a case must turn red; root
 	lab/install.sh
 	go test -tags lab -v -timeout 90m -run '^TestMutations$$' ./lab -lab.mutate
+
+lab-confirm:      # how long until an alert is confirmed, with nothing hurried; root
+	lab/install.sh
+	go test -tags lab -v -timeout 60m -run '^TestConfirm$$' ./lab -lab.confirm
 
 kill:             # kill -9 the daemon 200 times, and lose nothing
 	DNSTASTER_KILLS=200 go test -run TestKill -v -timeout 30m ./cmd/dnstaster

@@ -169,8 +169,9 @@ func watch(name string, more ...string) string {
 // for every case. The last prefix is the first one as DNS64 writes it.
 const profile = `
 special_purpose: {exempt: [198.18.0.0/15, "2001:db8::/32", "64:ff9b::c612:0/111"]}
-timing: {profile: lab}
-`
+` + labTiming
+
+const labTiming = "timing: {profile: lab}\n"
 
 // yaml writes the configuration of a daemon whose files are in dir.
 func (c Config) yaml(dir string, w *world.World) string {

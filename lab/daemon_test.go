@@ -177,6 +177,21 @@ func (d *daemon) learn() error {
 	return d.reload()
 }
 
+// slow has the daemon go on at the timing of production.
+func (d *daemon) slow(w *world.World, c *Case) error {
+	if err := d.stop(); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(d.config())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.config(), []byte(strings.Replace(string(text), labTiming, "", 1)), 0o600); err != nil {
+		return err
+	}
+	return d.start(w, c)
+}
+
 // reload has the daemon read its configuration anew.
 func (d *daemon) reload() error {
 	s, err := d.status()

@@ -76,7 +76,7 @@ func prepare(m *testing.M) (int, error) {
 		}
 	}
 	status = m.Run()
-	if *core || *mutate || *soak > 0 {
+	if *core || *mutate || *confirm || *soak > 0 {
 		return status, nil
 	}
 	k, err := openKeeper()
