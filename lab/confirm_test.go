@@ -39,7 +39,7 @@ func TestConfirm(t *testing.T) {
 	took := map[string]time.Duration{}
 	t.Run("cases", func(t *testing.T) {
 		for i, c := range cases {
-			if !slices.ContainsFunc(c.Want, func(w Want) bool { return w.Confidence == monitor.Confirmed }) || !standing(t, c) {
+			if !slices.ContainsFunc(c.Want, func(w Want) bool { return w.Confidence == monitor.Confirmed }) || !passing(t, c) {
 				continue
 			}
 			t.Run(c.ID, func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// standing reports whether the case passes on the committed board.
-func standing(t *testing.T, c Case) bool {
+// passing reports whether the case passes on the committed board.
+func passing(t *testing.T, c Case) bool {
 	t.Helper()
 	k, err := openKeeper()
 	if err != nil {
