@@ -107,6 +107,16 @@ var pathCases = []Case{
 		Then: divert(udp53, "www.shop.lab"), Last: onShop,
 	},
 	{
+		// All of it is written by hand, for one type alone, past the cache's own limit.
+		ID: "C71", Title: "behind a cache that keeps nothing for long, a name leads to somebody else's, for IPv4 alone, with TTLs that differ", Name: "six.shop.lab",
+		Config: Config{Watches: append([]string{"{name: six.shop.lab, types: [A, AAAA], interval: 20s}"}, usualWatches...)},
+		Before: configure("isp", "  cache-max-ttl: 10"), Start: monitor.Clean,
+		Cause: between("isp", patchwork("six.shop.lab."), nil), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
+		Must: []string{"id.tls_mismatch"},
+		Also: reasoned("div.cname_foreign", "div.rrtype_incoherent", "ttl.mixed_in_rrset", "ttl.over_cap"),
+	},
+	{
 		// Without the table this host's answer would be suspect: nobody else has it.
 		ID: "C70", Title: "a name without TLS has another address for this host alone, in the network that it is known in by the table", Name: "api.iot.lab",
 		Config: Config{More: "asn: {file: /run/lab/common/asn.csv}"}, Before: noAuthority, Start: monitor.Clean,

@@ -104,6 +104,28 @@ func coldAt(r *Run, addr string) error {
 	return errors.Join(err, again)
 }
 
+// patchwork has a name lead to two addresses by way of somebody else's name, with
+// TTLs that no set of a zone has.
+func patchwork(name string) func(genuine inject.Handler) inject.Handler {
+	return func(genuine inject.Handler) inject.Handler {
+		return func(q *inject.Query) *dns.Msg {
+			if !strings.EqualFold(q.Name(), name) || q.Type() != dns.TypeA {
+				return genuine(q)
+			}
+			q.Lying()
+			const tail = "front.evil.example."
+			head := func(name string, rrtype uint16, ttl uint32) dns.RR_Header {
+				return dns.RR_Header{Name: name, Rrtype: rrtype, Class: dns.ClassINET, Ttl: ttl}
+			}
+			return q.Answer(
+				&dns.CNAME{Hdr: head(q.Name(), dns.TypeCNAME, 300), Target: tail},
+				&dns.A{Hdr: head(tail, dns.TypeA, 300), A: netip.MustParseAddr(world.EvilAddr).AsSlice()},
+				&dns.A{Hdr: head(tail, dns.TypeA, 200), A: netip.MustParseAddr("198.18.66.67").AsSlice()},
+			)
+		}
+	}
+}
+
 // distant answers after 150 ms.
 func distant(genuine inject.Handler) inject.Handler {
 	return inject.Delay(150*time.Millisecond, genuine)

@@ -47,6 +47,7 @@ type Envelope struct {
 type Answered struct {
 	Addresses map[netip.Addr]*Identity `json:"addresses,omitempty"`
 	TTLs      []Envelope               `json:"ttls,omitempty"`
+	Tails     []string                 `json:"tails,omitempty"` // registrable domains in which the CNAME chain of good answers ended, the latest last
 	Rounds    Span                     `json:"rounds,omitzero"` // rounds in which a quorum of witnesses took part
 	Canon     map[string]*Span         `json:"canon,omitempty"` // answers that a quorum or the zone itself gave, for types without addresses
 	Absent    Span                     `json:"absent,omitzero"` // rounds in which a quorum denied the record

@@ -13,6 +13,7 @@ type Cache struct {
 	Single   bool      `json:"single,omitempty"`  // it never gave answers of two ages by turns, as a pool of caches does
 	Counts   bool      `json:"counts,omitempty"`  // it counts the TTLs of other names down
 	Hasty    bool      `json:"hasty,omitempty"`   // it fetches good answers anew long before they expire
+	Cap      uint32    `json:"cap,omitempty"`     // seconds: it keeps nothing for longer, whatever zones say; 0 where none is known
 	Floor    uint32    `json:"floor,omitempty"`   // seconds: it keeps what it has for so long, whatever zones say
 	Left     uint32    `json:"left,omitempty"`    // seconds: for so long it was still to keep the known answer that this one took the place of
 	Replaced time.Time `json:"replaced,omitzero"` // when that was seen
@@ -27,6 +28,7 @@ const (
 	singleHits   = 50                      // answers that went on with an earlier one, and none by turns: one cache
 	countedNames = 3                       // other names whose TTL it counted down lately
 	floorNames   = 3                       // names that it kept for longer than their zones allowed
+	capNames     = 3                       // names that it kept for less than their zones allow, and for the same time
 	flushNames   = 3                       // names that it let go of at once
 	hastyLapses  = 2                       // good answers that it fetched anew too early: one may be somebody's flush
 	countedFor   = time.Hour
@@ -53,13 +55,15 @@ type cacheState struct {
 	strays  []mark    // and before, but for flushes
 	flushed time.Time
 	floors  []mark // names that were kept for longer than their zones allowed
+	fulls   []mark // the longest TTLs of names
 }
 
 // mark is that something was seen of a name.
 type mark struct {
-	name string
-	at   time.Time
-	ttl  uint32
+	name  string
+	at    time.Time
+	ttl   uint32
+	whole bool // about as long as the zone allows
 }
 
 // holding is what one endpoint holds of one question.
@@ -105,14 +109,19 @@ func (s *cacheState) note(q Question, o Observation, known bool, env uint32, t T
 	if ttl >= slightTTL {
 		s.follow(q, o, key, ttl, known, env, t)
 	}
-	if known && env > 0 && ttl > env+2 {
-		s.exceed(mark{q.Name, o.At, ttl}, cacheFor/scale)
+	switch {
+	case !known || env == 0:
+	case ttl > env+2:
+		s.exceed(mark{name: q.Name, at: o.At, ttl: ttl}, cacheFor/scale)
+	case ttl >= slightTTL:
+		s.fill(mark{name: q.Name, at: o.At, ttl: ttl}, env, cacheFor/scale)
 	}
 	k = Cache{
 		Single: s.hits >= singleHits && o.At.Sub(s.mixed) >= cacheFor/scale,
 		Counts: s.counts(q.Name, o.At.Add(-countedFor/scale)),
 		Hasty:  after(s.strays, o.At.Add(-cacheFor/scale))+len(s.lapses) >= hastyLapses,
 		Floor:  s.floor(o.At.Add(-cacheFor / scale)),
+		Cap:    s.cap(o.At.Add(-cacheFor / scale)),
 	}
 	if h := s.held[q]; h != nil && h.by == key && h.left > 0 {
 		k.Left, k.Replaced = h.left, h.replaced
@@ -156,7 +165,7 @@ func (s *cacheState) follow(q Question, o Observation, key uint64, ttl uint32, k
 			s.mixed = at
 		}
 		if at.Sub(x.first) >= countedOver && ttl < x.ttl {
-			s.counted = remember(s.counted, mark{q.Name, at, ttl})
+			s.counted = remember(s.counted, mark{name: q.Name, at: at, ttl: ttl})
 		}
 		x.until, x.known = x.until.Add(until.Sub(x.until)/2), x.known || known
 		h.tracks = append(slices.Delete(h.tracks, i, i+1), x)
@@ -171,7 +180,7 @@ func (s *cacheState) follow(q Question, o Observation, key uint64, ttl uint32, k
 		early := left > max(earlyBy, time.Duration(max(env, was.ttl))*time.Second*15/100)
 		switch {
 		case early && known:
-			s.lapse(mark{q.Name, at, ttl}, t)
+			s.lapse(mark{name: q.Name, at: at, ttl: ttl}, t)
 		case early && was.key != key:
 			h.left, h.by, h.replaced = uint32(left/time.Second), key, at
 		}
@@ -256,6 +265,36 @@ func (s *cacheState) floor(since time.Time) uint32 {
 	}
 	slices.Sort(ttls)
 	return ttls[len(ttls)-floorNames]
+}
+
+// fill takes in that a name may be kept for m.ttl, where its zone allows env. Of each
+// name the longest TTL counts.
+func (s *cacheState) fill(m mark, env uint32, life time.Duration) {
+	i := slices.IndexFunc(s.fulls, func(x mark) bool { return x.name == m.name })
+	if i < 0 || m.ttl > s.fulls[i].ttl || m.at.Sub(s.fulls[i].at) >= life {
+		m.whole = m.ttl > env-env/8
+		s.fulls = remember(s.fulls, m)
+	}
+}
+
+// cap is the longest TTL, in seconds, that names are kept for, where that is less than
+// the zones of enough of them allow; 0 for none.
+func (s *cacheState) cap(since time.Time) uint32 {
+	var most uint32
+	n, whole := 0, false
+	for _, m := range s.fulls {
+		switch {
+		case !m.at.After(since) || m.ttl < most:
+			continue
+		case m.ttl > most:
+			most, n, whole = m.ttl, 0, false
+		}
+		n, whole = n+1, whole || m.whole
+	}
+	if n < capNames || whole {
+		return 0
+	}
+	return most
 }
 
 // remember puts a mark in the place of an older one of its name. The newest are kept.

@@ -15,6 +15,7 @@ const (
 	EvidenceIdentity = "identity"      // what a resolver says that it is
 	EvidenceNAT64    = "nat64"         // behind which prefix a resolver writes IPv4 addresses (RFC 7050)
 	EvidenceCrowd    = "crowd"         // names that have nothing to do with each other lead to one address here
+	EvidenceOthers   = "other_types"   // of which other types of the name an endpoint gives what is right
 	EvidenceNX       = "random_name"   // what a resolver says of names that nobody ever registered
 )
 
@@ -111,7 +112,7 @@ type Evidence struct {
 	NotAfter  time.Time  `json:"not_after,omitzero"`  // of the leaf
 	Detail    string     `json:"detail,omitempty"`    // for people
 
-	Resolver string `json:"resolver,omitempty"` // Endpoint of the resolver that dnssec, dead_resolver, identity and random_name are about
+	Resolver string `json:"resolver,omitempty"` // Endpoint of the resolver that dnssec, dead_resolver, identity, random_name and other_types are about
 
 	// Of dnssec and walk: what was said of the question, at the end of its CNAMEs.
 	Status    DNSSECStatus `json:"status,omitempty"`    // dnssec
@@ -131,7 +132,7 @@ type Evidence struct {
 	TTL         uint32                `json:"ttl,omitempty"`         // longest that authority gives the records, seconds
 	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address
 
-	Names []string `json:"names,omitempty"` // crowd, random_name
+	Names []string `json:"names,omitempty"` // crowd, random_name; types in other_types
 
 	Answered bool   `json:"answered,omitempty"` // dead_resolver: something did; random_name: with an address
 	NSID     string `json:"nsid,omitempty"`     // identity, or RFC 4892 id.server

@@ -15,6 +15,7 @@ type facts struct {
 	dead     []Evidence            // questions to where no resolver is, oldest first
 	nonsense []Evidence            // random names, oldest first
 	nat64    []netip.Prefix
+	others   map[string]Evidence     // of which other types an endpoint gives what is right, as seen last
 	crowds   map[netip.Addr][]string // unrelated names that lead to an address, as seen last
 	networks map[netip.Addr]Evidence
 	selves   map[string]Evidence // what a resolver says that it is, as it said last, by endpoint
@@ -40,6 +41,11 @@ func (f *facts) take(e Evidence) {
 		if e.Prefix.IsValid() && !slices.Contains(f.nat64, e.Prefix) {
 			f.nat64 = append(f.nat64, e.Prefix)
 		}
+	case EvidenceOthers:
+		if f.others == nil {
+			f.others = map[string]Evidence{}
+		}
+		f.others[e.Resolver] = e
 	case EvidenceCrowd:
 		if f.crowds == nil {
 			f.crowds = map[netip.Addr][]string{}

@@ -15,6 +15,7 @@ const (
 	maxKeys      = 32
 	maxEnvelopes = 8
 	maxCanons    = 64
+	maxTails     = 16
 	maxGroups    = 16
 	maxSigning   = 64
 	maxZones     = 4
@@ -255,6 +256,10 @@ func (v *view) learnRound(a *Answered, s Sample) (changed bool) {
 		}
 		if v.stands(o) == good {
 			longest = max(longest, o.TTL(v.Question))
+			if tail := registrable(o.canon.Tail); o.canon.Tail != v.Question.Name && !slices.Contains(a.Tails, tail) {
+				a.Tails = append(a.Tails, tail)
+				a.Tails, changed = a.Tails[max(0, len(a.Tails)-maxTails):], true
+			}
 		}
 		key := o.canon.key()
 		if canon[key] == nil {

@@ -166,7 +166,7 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	}
 	m.meet(s)
 	if q.open() {
-		s.Evidence = append(slices.Clip(s.Evidence), m.acquainted(q, s)...)
+		s.Evidence = append(append(slices.Clip(s.Evidence), m.acquainted(q, s)...), q.others(s)...)
 	}
 	record := m.tap(q)
 	q.keep(s)

@@ -151,3 +151,32 @@ func (q *question) quiet() {
 		q.samples = append(q.samples, kept[i])
 	}
 }
+
+// others gives evidence of the other types of the name that resolvers of this host,
+// which s holds answers of, gave what is right for last.
+func (q *question) others(s Sample) []Evidence {
+	var es []Evidence
+	for _, o := range s.Answers {
+		if o.Role != Local || o.Transport == System {
+			continue
+		}
+		e := Evidence{Kind: EvidenceOthers, Resolver: o.Endpoint()}
+		for _, other := range q.subject.questions {
+			if other == q || other.ruling.Verdict != Clean || slices.Contains(other.ruling.Doubted, e.Resolver) {
+				continue
+			}
+			i := slices.IndexFunc(other.ruling.Answers, func(x Observation) bool { return x.Endpoint() == e.Resolver && x.Canon(other.q).Content == Data })
+			if i < 0 {
+				continue
+			}
+			e.Names = append(e.Names, other.q.Type.String())
+			if at := other.ruling.Answers[i].At; e.At.IsZero() || at.Before(e.At) {
+				e.At = at
+			}
+		}
+		if len(e.Names) > 0 {
+			es = append(es, e)
+		}
+	}
+	return es
+}

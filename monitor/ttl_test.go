@@ -216,7 +216,7 @@ func TestCacheIsLearnt(t *testing.T) {
 		"as RFC 1035 has it": {want: &monitor.Cache{Single: true, Counts: true, Left: 1}},
 		"a pool of four":     {cache: cache{members: 4}, want: &monitor.Cache{Hasty: true, Left: 1}},
 		"with a floor":       {cache: cache{floor: 3600}, ttl: 60, want: &monitor.Cache{Single: true, Counts: true, Floor: 3600, Left: 1}},
-		"with a plateau":     {cache: cache{plateau: 3000}, want: &monitor.Cache{Single: true, Hasty: true, Left: 1}},
+		"with a plateau":     {cache: cache{plateau: 3000}, want: &monitor.Cache{Single: true, Hasty: true, Cap: 3000, Left: 1}},
 		"it fetches anew after two minutes (Knot's STUB)": {cache: cache{refresh: 2 * time.Minute}, want: &monitor.Cache{Single: true, Counts: true, Hasty: true, Left: 1}},
 		"TTLs that are gone before the next round":        {ttl: 50, want: nil},
 		"one name was flushed yesterday": {before: func(c *cache, qs []monitor.Question) { c.forget(qs[1]); wait(2 * time.Hour) },

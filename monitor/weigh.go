@@ -48,8 +48,11 @@ func (v *view) accuse(fs []Finding) []Accusation {
 }
 
 // corroborating are rules that lend weight to an accusation and never make one:
-// caches differ too much in what they do with TTLs.
-var corroborating = []string{"ttl.no_countdown", "ttl.early_replace", "ttl.backdated", "ttl.ghost"}
+// caches differ too much in what they do with TTLs, and owners in what they publish.
+var corroborating = []string{
+	"ttl.over_cap", "ttl.mixed_in_rrset", "ttl.no_countdown", "ttl.early_replace", "ttl.backdated", "ttl.ghost",
+	"div.cname_foreign", "div.rrtype_incoherent",
+}
 
 // score adds up findings. What only corroborates counts where the others suspect
 // something without it.

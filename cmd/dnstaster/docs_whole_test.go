@@ -41,7 +41,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		At: at, Resolver: "isp", Server: addr, Operator: "isp", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Filtering: true,
 		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record},
 		EDE: []uint16{16}, NSID: "res2", RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
-		Cache: &monitor.Cache{Single: true, Counts: true, Hasty: true, Floor: 60, Left: 60, Replaced: at, Flushed: true},
+		Cache: &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
 	}
 	reason := monitor.Reason{Rule: "dup.conflict", Fact: "x", Weight: 60}
 	watch := monitor.Watch{
@@ -58,7 +58,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
 			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Authority: at, Bad: at, ASN: 64500}},
-			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span, Denied: at, Gone: at,
+			TTLs:      []monitor.Envelope{{TTL: 300, Start: at, End: at}}, Tails: []string{"cdn.example"}, Rounds: span, Canon: map[string]*monitor.Span{"x": &span}, Absent: span, Denied: at, Gone: at,
 		}},
 	}
 	sample := monitor.Sample{
