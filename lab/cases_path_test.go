@@ -110,7 +110,7 @@ var pathCases = []Case{
 		// All of it is written by hand, for one type alone, past the cache's own limit.
 		ID: "C71", Title: "behind a cache that keeps nothing for long, a name leads to somebody else's, for IPv4 alone, with TTLs that differ", Name: "six.shop.lab",
 		Config: Config{Watches: append([]string{"{name: six.shop.lab, types: [A, AAAA], interval: 20s}"}, usualWatches...)},
-		Before: configure("isp", "  cache-max-ttl: 10"), Start: monitor.Clean,
+		Before: both(configure("isp", "  cache-max-ttl: 10"), lasting(fresh)), Start: monitor.Clean,
 		Cause: between("isp", patchwork("six.shop.lab."), nil), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
 		Want: []Want{{Kind: monitor.ResolverCache, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtResolver}},
 		Must: []string{"id.tls_mismatch"},
