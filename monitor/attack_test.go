@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -371,4 +372,27 @@ func TestAttacks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A policy that is declared after its alert ends it.
+func TestDeclaredPolicyEndsItsAlert(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(30 * time.Minute)
+			w.tell(apiA, reply{addrs: []string{"0.0.0.0"}, ttl: 60, ede: []uint16{15}}, "system/udp")
+			wait(20 * time.Minute)
+			if got := w.seen(); len(got) != 1 || !strings.HasPrefix(got[0], "alert.opened policy_block") {
+				t.Fatalf("alerts %q, want one of kind policy_block", got)
+			}
+			c.Watches[0].Blocks = []monitor.Block{{Zone: "feed.example."}}
+			if err := m.Reload(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Hour)
+			if n := len(w.told(monitor.AlertResolved)); n != 1 {
+				t.Errorf("%d alerts resolved, want the one", n)
+			}
+			wantVerdict(t, m, monitor.Unknown)
+		})
+	})
 }

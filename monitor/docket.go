@@ -162,14 +162,15 @@ func (d *docket) accuse(q *question, r Ruling, a Accusation, fresh func(key stri
 // to their end.
 func (d *docket) recede(q *question, r Ruling, passed func(*life, Transition)) {
 	for key, l := range d.alerts {
-		if !l.alert.Drill && !l.alert.IsIncident() && l.alert.Name == q.q.Name && l.alert.State != Resolved && recovered(key, r) {
+		if !l.alert.Drill && !l.alert.IsIncident() && l.alert.Name == q.q.Name && l.alert.State != Resolved && recovered(l, key, r) {
 			passed(l, l.fine(r, d.policy.Timing))
 		}
 	}
 }
 
-// recovered reports whether the voice that the alert is about was good in r.
-func recovered(key string, r Ruling) bool {
+// recovered reports whether the voice that the alert is about was good in r, or does
+// what it is held to do.
+func recovered(l *life, key string, r Ruling) bool {
 	for _, a := range r.Accusations {
 		if alertKey(r.Name, a) == key && a.Confidence > Unsuspected {
 			return false
@@ -180,7 +181,7 @@ func recovered(key string, r Ruling) bool {
 	}
 	voice := key[len(r.Name)+1:]
 	if voice == string(Local) && r.Verdict != Clean {
-		return false
+		return r.Blocked && l.alert.Kind.paltry()
 	}
 	return slices.Contains(r.Good, voice)
 }

@@ -17,6 +17,7 @@ type Ruling struct {
 	Unproven    []netip.Addr // good addresses handed out here that no handshake has shown yet
 	Good        []string     // voices whose answer in the sample is good; Local stands for this host's path
 	Fresh       bool         // the sample holds an answer of this host's own path
+	Blocked     bool         // this host's own path does what a declared policy has it do
 	Doubted     []string     // endpoints whose answer is not good
 	Doubtful    bool         // this host's own is among them, and nobody has a good one from it
 	Moved       bool         // what witnesses and this host's path give has nothing to do with what they gave
@@ -61,7 +62,7 @@ func (v *view) fresh(r *Ruling) {
 	for _, o := range v.now {
 		if v.stands(o) == silent {
 			_, is := v.blocked(o)
-			r.Fresh = r.Fresh || is
+			r.Fresh, r.Blocked = r.Fresh || is, r.Blocked || is
 			continue
 		}
 		voice := o.Group()
