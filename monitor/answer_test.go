@@ -23,6 +23,11 @@ func (m *matter) right(ago time.Duration, types ...string) *matter {
 	})
 }
 
+// cut adds a question that ended on the way to a resolver, some time ago.
+func (m *matter) cut(ago time.Duration, answered bool) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceLimited, At: m.at.Add(-ago), Answered: answered, Detail: "it is 9 hops away"})
+}
+
 // uneven has the records of the last answer have TTLs of their own.
 func (m *matter) uneven() *matter {
 	as := m.last().Answers
@@ -43,6 +48,10 @@ var answerTests = []ruleTest{
 	{"div.rrtype_incoherent", "the right AAAA", learntMatter().sys(evilAddr).right(time.Minute, "AAAA").dot(goodAddr, four...), []string{"15 local 192.0.66.66"}},
 	{"div.rrtype_incoherent", "the right AAAA, long ago", learntMatter().sys(evilAddr).right(5*time.Minute, "AAAA").dot(goodAddr, four...), nil},
 	{"div.rrtype_incoherent", "a good answer", learntMatter().sys(goodAddr).right(time.Minute, "AAAA").dot(goodAddr, four...), nil},
+
+	{"path.ttl_limited", "answered", learntMatter().sys(evilAddr).cut(time.Minute, true), []string{"30 local invalid IP"}},
+	{"path.ttl_limited", "silence", learntMatter().sys(evilAddr).cut(time.Minute, false), nil},
+	{"path.ttl_limited", "answered, some time ago", learntMatter().sys(evilAddr).cut(6*time.Minute, true), nil},
 
 	{"ttl.mixed_in_rrset", "twice", learntMatter().twice(func(m *matter) { m.sys(evilAddr, otherEvil).uneven() }), []string{"5 local 192.0.66.66"}},
 	{"ttl.mixed_in_rrset", "once", learntMatter().sys(evilAddr, otherEvil).then(time.Minute).sys(evilAddr, otherEvil).uneven(), nil},

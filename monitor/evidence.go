@@ -12,6 +12,7 @@ const (
 	EvidenceWalk     = "walk"          // what every authoritative server says, asked from the root downwards
 	EvidenceASN      = "asn"           // who announces an answered address
 	EvidenceDead     = "dead_resolver" // a question to a public address at which there is no resolver
+	EvidenceLimited  = "ttl_limited"   // a question to a resolver whose TTL ends on the way to it
 	EvidenceIdentity = "identity"      // what a resolver says that it is
 	EvidenceNAT64    = "nat64"         // behind which prefix a resolver writes IPv4 addresses (RFC 7050)
 	EvidenceCrowd    = "crowd"         // names that have nothing to do with each other lead to one address here
@@ -112,7 +113,7 @@ type Evidence struct {
 	NotAfter  time.Time  `json:"not_after,omitzero"`  // of the leaf
 	Detail    string     `json:"detail,omitempty"`    // for people
 
-	Resolver string `json:"resolver,omitempty"` // Endpoint of the resolver that dnssec, dead_resolver, identity, random_name and other_types are about
+	Resolver string `json:"resolver,omitempty"` // Endpoint of the resolver that dnssec, dead_resolver, identity, random_name, other_types and ttl_limited are about
 
 	// Of dnssec and walk: what was said of the question, at the end of its CNAMEs.
 	Status    DNSSECStatus `json:"status,omitempty"`    // dnssec
@@ -134,7 +135,7 @@ type Evidence struct {
 
 	Names []string `json:"names,omitempty"` // crowd, random_name; types in other_types
 
-	Answered bool   `json:"answered,omitempty"` // dead_resolver: something did; random_name: with an address
+	Answered bool   `json:"answered,omitempty"` // dead_resolver, ttl_limited: something did; random_name: with an address
 	NSID     string `json:"nsid,omitempty"`     // identity, or RFC 4892 id.server
 	Egress   string `json:"egress,omitempty"`   // identity: from where the resolver asks, as an address
 
@@ -161,8 +162,8 @@ type Proof struct {
 	Name    string     // in question; asked for in the handshake (SNI) and checked in the certificate
 	Type    Type       // in question: dnssec, walk
 	Address netip.Addr // tls: to be asked; walk: from where a resolver in question asks, so that authority is asked for it too
-	Port    uint16
+	Port    uint16     // tls; ttl_limited: at which Via is to be had encrypted
 	Role    string
 	Private bool     // the address may be in a private network (RFC 1918, RFC 4193)
-	Via     Resolver // to be asked: dnssec, dead_resolver (by its transport alone), identity, random_name
+	Via     Resolver // to be asked: dnssec, dead_resolver (by its transport alone), identity, random_name, ttl_limited
 }

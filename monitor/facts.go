@@ -13,6 +13,7 @@ type facts struct {
 	signed   map[string][]Evidence // what was validated, by endpoint, oldest first
 	walk     *Evidence             // the latest with a proven path
 	dead     []Evidence            // questions to where no resolver is, oldest first
+	limited  []Evidence            // questions that cannot reach whom they are for, oldest first
 	nonsense []Evidence            // random names, oldest first
 	nat64    []netip.Prefix
 	others   map[string]Evidence     // of which other types an endpoint gives what is right, as seen last
@@ -35,6 +36,8 @@ func (f *facts) take(e Evidence) {
 		}
 	case EvidenceDead:
 		f.dead = append(f.dead, e)
+	case EvidenceLimited:
+		f.limited = append(f.limited, e)
 	case EvidenceNX:
 		f.nonsense = append(f.nonsense, e)
 	case EvidenceNAT64:
@@ -72,6 +75,7 @@ func (f *facts) settle() {
 		slices.SortStableFunc(es, byAge)
 	}
 	slices.SortStableFunc(f.dead, byAge)
+	slices.SortStableFunc(f.limited, byAge)
 	slices.SortStableFunc(f.nonsense, byAge)
 }
 

@@ -15,7 +15,7 @@ import (
 //	1  at once, if that did not clear it: each operator in plain and over TLS, this host's resolvers again
 //	2  the same, and handshakes and signatures again: two observations count as two only when they
 //	   lie apart; a question to where no resolver is; who the resolvers are, as long as that is not known
-//	3  the same without handshakes: a third pair; the walk from the root
+//	3  the same without handshakes: a third pair; questions that end on the way; the walk from the root
 //	4  the same with handshakes: does a lone dissenter hold its answer?
 //	then, every Timing.Recheck, as step 3, with handshakes every fifth time, and the walk every tenth
 //
@@ -137,6 +137,20 @@ func (m *Monitor) witnesses(s *subject) []Resolver {
 	return rs
 }
 
+// maxCutShort bounds the resolvers to which questions are sent that end on the way.
+const maxCutShort = 2
+
+// cutShort lists resolvers that are to be had in plain and over TLS at one address.
+func (m *Monitor) cutShort(q *question) (ps []Proof) {
+	for _, w := range m.witnesses(q.subject) {
+		i := slices.IndexFunc(m.cfg.Twins, func(t Resolver) bool { return t.Transport == UDP && t.Addr.Addr() == w.Addr.Addr() })
+		if i >= 0 && w.Encrypted() && len(ps) < maxCutShort {
+			ps = append(ps, Proof{Kind: EvidenceLimited, Name: q.q.Name, Type: q.q.Type, Via: m.cfg.Twins[i], Port: w.Addr.Port()})
+		}
+	}
+	return ps
+}
+
 // pairs gives operators in plain and over TLS, close together, and this
 // host's resolvers beside them.
 func (m *Monitor) pairs(q *question) []Resolver {
@@ -188,6 +202,9 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	}
 	if suspect && q.step >= 2 && (q.step == 2 || q.step > last) && m.doubtsPath(r) {
 		ps = append(ps, Proof{Kind: EvidenceDead, Name: q.q.Name, Type: q.q.Type, Via: Resolver{Transport: UDP}})
+	}
+	if suspect && q.step == 3 && m.doubtsPath(r) {
+		ps = append(ps, m.cutShort(q)...)
 	}
 	if suspect && q.step >= 2 {
 		ps = append(ps, m.inquiries(q, r)...)

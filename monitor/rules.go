@@ -82,6 +82,7 @@ var rules = []rule{
 	{"resp.header_profile", packets, signs("resp.header_profile")},
 	{"resp.malformed", packets, signs("resp.malformed")},
 	{"path.dead_resolver_answers", integrity, deadResolver},
+	{"path.ttl_limited", integrity, ttlLimited},
 	{"path.identity", integrity, pathIdentity},
 	{"nx.rewrite", integrity, nxRewrite},
 	{"path.encrypted_mitm", integrity, encryptedMITM},

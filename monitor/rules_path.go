@@ -153,6 +153,23 @@ func deadResolver(v *view) []Finding {
 	return []Finding{f}
 }
 
+// ttlLimited (path.ttl_limited): a question whose TTL ends on the way to a resolver
+// is answered, twice: somebody nearer answers in its place. Anycast has one way for
+// plain and encrypted questions to one address, or nearly so.
+func ttlLimited(v *view) []Finding {
+	for _, e := range slices.Backward(v.facts.limited) {
+		if !e.Answered || v.at.Sub(e.At) > probedFor*v.Policy.Timing.Recheck {
+			continue
+		}
+		whom := "a resolver"
+		if e.Address.IsValid() {
+			whom = e.Address.String()
+		}
+		return []Finding{{Local: true, Group: "path", Weight: strong, Fact: fmt.Sprintf("somebody on the way answers in the place of %s: %s", whom, e.Detail)}}
+	}
+	return nil
+}
+
 // nxRewrite (nx.rewrite): a resolver of this host has addresses for names that
 // nobody ever registered. Providers do that for advertisements, and so does who
 // wants to be asked for everything (Weaver et al., Redirecting DNS for Ads and

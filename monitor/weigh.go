@@ -104,7 +104,7 @@ func (v *view) weigh(a *Accusation) {
 	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
 	bogus, redirected := has("dnssec.bogus_here", proof), has("path.dead_resolver_answers", proof)
 	unknown, nsSplit, long := has("walk.contradiction", strong), has("auth.ns_split", strong), has("ttl.over_envelope", strong)
-	minority, replaced := has("div.minority_group", medium), has("path.identity", strong)
+	minority, replaced := has("div.minority_group", medium), has("path.identity", strong) || has("path.ttl_limited", strong)
 	a.Pinned = pin
 	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
 		has("dnssec.stripped", strong) || minority && unknown
@@ -157,7 +157,9 @@ func (v *view) weigh(a *Accusation) {
 		}
 	case has("nx.rewrite", weak) && !slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Weight > 0 && f.Rule != "nx.rewrite" }):
 		a.Kind, a.Attribution, a.Harmless = NXRewritten, AtResolver, true
-	case redirected, replaced && !slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Weight > weak && f.Rule != "path.identity" }):
+	case redirected, replaced && !slices.ContainsFunc(a.Findings, func(f Finding) bool {
+		return f.Weight > weak && f.Rule != "path.identity" && f.Rule != "path.ttl_limited"
+	}):
 		a.Kind, a.Attribution, a.Harmless = PathRedirected, AtPath, true
 	case special && !a.Content:
 		a.Kind, a.Attribution = Rebinding, AtResolver

@@ -184,7 +184,7 @@ func (p provers) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidenc
 // addresses that are answered for it all the same, by handshake.
 func leaves(proof monitor.Proof) bool {
 	switch proof.Kind {
-	case monitor.EvidenceDead, monitor.EvidenceWalk:
+	case monitor.EvidenceDead, monitor.EvidenceLimited, monitor.EvidenceWalk:
 		return true
 	case monitor.EvidenceDNSSEC:
 		return proof.Via.Role != monitor.Local

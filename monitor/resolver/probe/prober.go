@@ -103,11 +103,11 @@ func New(cfg Config, asker Asker, log *slog.Logger) *Prober {
 
 // Kinds are the kinds of evidence that a Prober gathers.
 func Kinds() []string {
-	return []string{monitor.EvidenceDead, monitor.EvidenceIdentity, monitor.EvidenceNX, monitor.EvidenceNAT64}
+	return []string{monitor.EvidenceDead, monitor.EvidenceIdentity, monitor.EvidenceNX, monitor.EvidenceNAT64, monitor.EvidenceLimited}
 }
 
 // Prove gathers evidence of one of Kinds. It takes two timeouts of the Config at
-// most, and ends when ctx does. Detail is printable ASCII of at most 240 bytes,
+// most, ttl_limited one and six seconds, and ends when ctx does. Detail is printable ASCII of at most 240 bytes,
 // and what somebody else chose stands in quotation marks in it.
 //
 // Of dead_resolver Address is the dead address that answered first in the order
@@ -125,6 +125,10 @@ func Kinds() []string {
 // Of nat64 Prefix is the last one that an answer shows, and Answered is that
 // there is one.
 //
+// Of ttl_limited Address is the resolver's, and Answered is that two questions of
+// two were answered whose TTL ends two hops before it. Proof.Via is a plain resolver,
+// and Proof.Port that at which it is to be had encrypted.
+//
 // OutcomeNotDialled stands for a kind that is none of those, a spent budget, and
 // a ctx that ended first.
 func (p *Prober) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidence {
@@ -141,6 +145,8 @@ func (p *Prober) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidenc
 		p.nat64(ctx, proof, &e)
 	case monitor.EvidenceNX:
 		p.random(ctx, proof, &e)
+	case monitor.EvidenceLimited:
+		p.limited(ctx, proof, &e)
 	default:
 		notAsked(&e, "no probe of that kind")
 	}

@@ -295,6 +295,9 @@ func TestBudget(t *testing.T) {
 // TestGivenUp ends with the caller: that is no silence.
 func TestGivenUp(t *testing.T) {
 	for _, kind := range Kinds() {
+		if kind == monitor.EvidenceLimited {
+			continue // it has sockets of its own: TestLimitedGivenUp
+		}
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -317,7 +320,7 @@ func TestGivenUp(t *testing.T) {
 func TestNothingToAsk(t *testing.T) {
 	p := New(Config{}, &scripted{}, nil)
 	for _, proof := range []monitor.Proof{
-		{}, {Kind: monitor.EvidenceTLS}, {Kind: monitor.EvidenceIdentity}, {Kind: monitor.EvidenceNX}, {Kind: monitor.EvidenceDead},
+		{}, {Kind: monitor.EvidenceTLS}, {Kind: monitor.EvidenceIdentity}, {Kind: monitor.EvidenceNX}, {Kind: monitor.EvidenceDead}, {Kind: monitor.EvidenceLimited},
 	} {
 		if e := p.Prove(t.Context(), proof); e.Outcome != monitor.OutcomeNotDialled || e.Detail == "" || e.Kind != proof.Kind {
 			t.Errorf("Prove(%+v) = %+v", proof, e)
