@@ -68,7 +68,7 @@ func transportSplit(v *view) []Finding {
 
 // liars gives the operators, resolvers of this host among them, whose plain
 // answer is suspicious and is not what they say over TLS, if at least one of
-// them is somebody else's.
+// them is somebody else's; one of those that are one voice.
 func (v *view) liars() []string {
 	var ops []string
 	reference := false
@@ -88,7 +88,7 @@ func (v *view) liars() []string {
 		}
 	}
 	slices.Sort(ops)
-	return slices.Compact(ops)
+	return oneOfEach(ops, v.voice)
 }
 
 // plainPathUniform (div.plain_path_uniform): operators that have nothing to do

@@ -130,6 +130,8 @@ var ruleTests = []ruleTest{
 	{"div.plain_path_uniform", "one round", learntMatter().pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), []string{"0 local 192.0.66.66 again"}},
 	{"div.plain_path_uniform", "two rounds, too close together", learntMatter().pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).
 		then(9*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), []string{"0 local 192.0.66.66 again"}},
+	{"div.plain_path_uniform", "two operators that ask from one network", learntMatter().asksFrom("198.51.100.7", "alpha", "bravo").pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).
+		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), nil},
 	{"div.plain_path_uniform", "one operator", learntMatter().pair("alpha", evilAddr, goodAddr).pair("bravo", goodAddr, goodAddr).
 		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", goodAddr, goodAddr), nil},
 	{"div.plain_path_uniform", "an operator and this host's C library, whose nameserver is right", learntMatter().sys(goodAddr).say("system", monitor.System, 0, evilAddr).pair("alpha", evilAddr, goodAddr).
