@@ -27,7 +27,6 @@ var pathCases = []Case{
 		Cause: divert(udp53, "www.bank.lab"), Verdict: monitor.Poisoned,
 		Want: []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath}},
 		Must: []string{"div.plain_path_uniform", "id.tls_mismatch", "path.dead_resolver_answers", "path.identity"},
-		Also: reasoned("path.ttl_limited"),
 	},
 	{
 		ID: "A10", Title: "the router sends UDP and TCP to port 53 to a resolver that lies", Name: "www.bank.lab",

@@ -62,7 +62,7 @@ var wireCases = []Case{
 		Cause: both(hub, substitute("www.shop.lab", func(inject.Handler) inject.Handler { return inject.Silent }),
 			race(inject.RaceConfig{Answers: addrs(world.EvilAddr), TTL: 300, Copy: true}), believed(world.EvilAddr)),
 		Want:    []Want{injected, {Kind: monitor.PathRewritten, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtPath}},
-		Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr}, Also: eitherRule("div.transport_split", "div.plain_path_uniform"),
+		Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr}, Also: allOf(eitherRule("div.transport_split", "div.plain_path_uniform"), reasoned("path.ttl_limited")),
 		Must: []string{"id.tls_mismatch", "path.dead_resolver_answers"}, MustNot: []string{"dup.conflict"},
 	},
 	{

@@ -43,7 +43,7 @@ var mutations = map[string]string{
 	"dnssec.stripped":            "A24b",
 	"dnssec.zone_bogus":          "B39",
 	"path.dead_resolver_answers": "A11",
-	"path.ttl_limited":           "A09",
+	"path.ttl_limited":           "A06",
 	"path.identity":              "A12b",
 	"nx.rewrite":                 "C56",
 	"path.encrypted_mitm":        "A13",

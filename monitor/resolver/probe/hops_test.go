@@ -23,7 +23,7 @@ func listen(t *testing.T, addr string) uint16 {
 }
 
 // What is too near, or not there, tells nothing. What is further away than loopback
-// is in the lab (A09).
+// is in the lab (A06).
 func TestLimited(t *testing.T) {
 	for name, tt := range map[string]struct {
 		addr string
