@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -19,9 +20,11 @@ import (
 
 // Of ttl_limited.
 const (
-	mostHops  = 30          // that an address may be away
-	shortBy   = 2           // hops that a question ends before it would arrive: ways differ by one
-	hopWithin = time.Second // for one attempt of a connection that may end on the way
+	mostHops  = 30                     // that an address may be away
+	shortBy   = 2                      // hops that a question ends before it would arrive: ways differ by one
+	hopWithin = 600 * time.Millisecond // for one attempt of a connection that may end on the way
+	hopTries  = 2                      // that must fail where nobody says why: packets are lost
+	sureTries = 3                      // and for the TTL that is asked with
 )
 
 // limited asks a plain resolver with a TTL that ends on the way to it. How far away
@@ -57,17 +60,23 @@ func (p *Prober) limited(ctx context.Context, proof monitor.Proof, e *monitor.Ev
 		return
 	}
 	var answered atomic.Int32
+	var arrives error
 	var wg sync.WaitGroup
 	for range tries {
 		wg.Go(func() {
-			if answers(ctx, to, message, away-shortBy, p.cfg.Timeout) {
+			if answers(ctx, to, message, away-shortBy, min(p.cfg.Timeout, 2*hopWithin)) {
 				answered.Add(1)
 			}
 		})
 	}
+	wg.Go(func() { arrives = reach(ctx, netip.AddrPortFrom(to.Addr(), proof.Port), away-shortBy, sureTries) })
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
+	switch err := ctx.Err(); {
+	case err != nil:
 		notAsked(e, "given up: "+err.Error())
+		return
+	case arrives == nil:
+		notAsked(e, "how far away it is changes") // or packets were lost when that was measured
 		return
 	}
 	e.Answered = answered.Load() == tries
@@ -83,13 +92,13 @@ func hops(n int) string {
 
 // distance gives the fewest hops in which a connection comes about.
 func distance(ctx context.Context, to netip.AddrPort) (int, error) {
-	if err := reach(ctx, to, mostHops); err != nil {
+	if err := reach(ctx, to, mostHops, hopTries); err != nil {
 		return 0, err
 	}
 	low, high := 1, mostHops
 	for low < high {
 		middle := (low + high) / 2
-		if reach(ctx, to, middle) == nil {
+		if reach(ctx, to, middle, hopTries) == nil {
 			high = middle
 		} else {
 			low = middle + 1
@@ -99,14 +108,20 @@ func distance(ctx context.Context, to netip.AddrPort) (int, error) {
 }
 
 // reach connects with a TTL, and ends the connection. That a router lets the packet
-// end is an error at once, as the socket asks to hear of it.
-func reach(ctx context.Context, to netip.AddrPort, ttl int) error {
+// end is an error at once, as the socket asks to hear of it; silence is tried again.
+func reach(ctx context.Context, to netip.AddrPort, ttl, tries int) (err error) {
 	d := net.Dialer{Timeout: hopWithin, Control: limit(to.Addr(), ttl)}
-	c, err := d.DialContext(ctx, "tcp", to.String())
-	if err != nil {
-		return err
+	for range tries {
+		var c net.Conn
+		if c, err = d.DialContext(ctx, "tcp", to.String()); err == nil {
+			return c.Close()
+		}
+		var silence net.Error
+		if !errors.As(err, &silence) || !silence.Timeout() {
+			return err
+		}
 	}
-	return c.Close()
+	return err
 }
 
 // answers reports whether a question with a TTL is answered, in time.
@@ -135,7 +150,7 @@ func answers(ctx context.Context, to netip.AddrPort, message []byte, ttl int, wi
 			}
 			continue
 		}
-		if m, err := reply(b[:n]); err == nil && len(message) > 1 && m.Id == uint16(message[0])<<8|uint16(message[1]) {
+		if m, err := reply(b[:n]); err == nil && m.Response && m.Id == binary.BigEndian.Uint16(message) {
 			return true
 		}
 	}

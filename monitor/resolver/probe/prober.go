@@ -107,7 +107,7 @@ func Kinds() []string {
 }
 
 // Prove gathers evidence of one of Kinds. It takes two timeouts of the Config at
-// most, ttl_limited one and six seconds, and ends when ctx does. Detail is printable ASCII of at most 240 bytes,
+// most, ttl_limited ten seconds, and ends when ctx does. Detail is printable ASCII of at most 240 bytes,
 // and what somebody else chose stands in quotation marks in it.
 //
 // Of dead_resolver Address is the dead address that answered first in the order
