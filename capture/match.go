@@ -97,6 +97,7 @@ type seen struct {
 	place
 	at     time.Time
 	digest uint64 // of the message behind its id
+	says   uint64 // what a response says, as content has it; else its digest
 	ident  uint16
 	link   LinkType
 	iface  int
@@ -255,7 +256,11 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
 	}
-	known := e.says(s.digest)
+	s.says = s.digest
+	if sum, ok := content(m.seed, g.payload, h); ok {
+		s.says = sum
+	}
+	known := e.said(s.says)
 	if known {
 		m.repeats.Add(1)
 	}

@@ -16,7 +16,7 @@ type Stats struct {
 	Responses    uint64
 	Transactions uint64 // distinct queries
 	Retransmits  uint64 // queries sent again while their transaction was open
-	Repeats      uint64 // responses that say the same once more
+	Repeats      uint64 // responses that say the same once more, whatever their TTLs and order
 	Truncated    uint64 // responses that send the client to TCP
 	Late         uint64 // responses to transactions that ended a moment ago
 	Undecodable  uint64 // frames that claim to be DNS and cannot be read
