@@ -119,8 +119,9 @@ func (q *question) close() {
 }
 
 // keep adds a sample to the case. In quiet times only the last round of this
-// host's path and the last one with witnesses are kept; an open case keeps all
-// that may count, within a bound.
+// host's path and the last two with witnesses are kept, one before and one after what
+// may come to light between them; an open case keeps all that may count, within a
+// bound.
 func (q *question) keep(s Sample) {
 	q.samples = append(q.samples, s)
 	if q.open() {
@@ -133,18 +134,23 @@ func (q *question) keep(s Sample) {
 	q.quiet()
 }
 
+// quietRounds is how many rounds of witnesses are kept in quiet times.
+const quietRounds = 2
+
 func (q *question) quiet() {
 	var kept []Sample
-	haveLocal, haveWitness := false, false
-	for i := len(q.samples) - 1; i >= 0 && !(haveLocal && haveWitness); i-- {
+	haveLocal, witnesses := false, 0
+	for i := len(q.samples) - 1; i >= 0 && !(haveLocal && witnesses == quietRounds); i-- {
 		l, w := false, false
 		for _, o := range q.samples[i].Answers {
 			l, w = l || o.Role == Local, w || o.Witness()
 		}
-		if l && !haveLocal || w && !haveWitness || i == len(q.samples)-1 {
+		if l && !haveLocal || w && witnesses < quietRounds || i == len(q.samples)-1 {
 			kept = append(kept, q.samples[i])
 		}
-		haveLocal, haveWitness = haveLocal || l, haveWitness || w
+		if haveLocal = haveLocal || l; w {
+			witnesses++
+		}
 	}
 	q.samples = q.samples[:0:0]
 	for i := len(kept) - 1; i >= 0; i-- {
