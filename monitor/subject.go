@@ -125,13 +125,32 @@ func (q *question) close() {
 func (q *question) keep(s Sample) {
 	q.samples = append(q.samples, s)
 	if q.open() {
-		if over := len(q.samples) - maxSamples; over > 0 {
-			q.samples = append(q.samples[:0:0], q.samples[over:]...)
+		if len(q.samples) > maxSamples {
+			q.samples = shed(q.samples)
 			q.before = nil // what was let go has been learnt from
 		}
 		return
 	}
 	q.quiet()
+}
+
+// shed gives samples but for one. Of those that were overheard the oldest goes first,
+// where they are more than half: an attack brings many in a second, and the proofs that
+// a case rests on are minutes apart.
+func shed(ss []Sample) []Sample {
+	overheard, oldest := 0, -1
+	for i, s := range ss {
+		if s.Via != Wire {
+			continue
+		}
+		if overheard++; oldest < 0 {
+			oldest = i
+		}
+	}
+	if overheard <= len(ss)/2 {
+		oldest = 0
+	}
+	return slices.Delete(slices.Clone(ss), oldest, oldest+1)
 }
 
 // quietRounds is how many rounds of witnesses are kept in quiet times.
