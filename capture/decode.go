@@ -17,6 +17,7 @@ type datagram struct {
 	mac      []byte
 	payload  []byte
 	cut      bool // the capture holds less of it than was sent
+	torn     bool // put together from fragments that contradict each other
 }
 
 // sort is what a frame turned out to be.

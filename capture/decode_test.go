@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/capture"
@@ -108,22 +107,6 @@ func TestHostile(t *testing.T) {
 				t.Errorf("broken %q, want %q", s.Answers[0].Packet.Broken, tt.broken)
 			}
 		})
-	}
-}
-
-// TestFragments are counted, not guessed at.
-func TestFragments(t *testing.T) {
-	q := query(0, 7, "example.com.", dns.TypeA)
-	var got []uint64
-	for _, flags := range []byte{0x20, 0x00, 0x01} { // more to come; whole; a later one
-		m := capture.NewMatcher(capture.Config{})
-		f := q.frame(t, 1)
-		f.Data[20] = flags
-		m.Take(f)
-		got = append(got, m.Stats().Fragments, m.Stats().Queries)
-	}
-	if diff := cmp.Diff([]uint64{1, 0, 0, 1, 1, 0}, got); diff != "" {
-		t.Errorf("fragments and queries (-want +got):\n%s", diff)
 	}
 }
 

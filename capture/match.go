@@ -58,6 +58,7 @@ type Matcher struct {
 	memory  *memory
 	heard   map[uint64]time.Time
 	ended   tombs
+	parts   fragments
 	now     time.Time
 	lost    uint64
 	lostAt  time.Time
@@ -97,12 +98,14 @@ type seen struct {
 	place
 	at     time.Time
 	digest uint64 // of the message behind its id
+	says   uint64 // what a response says, as content has it; else its digest
 	ident  uint16
 	link   LinkType
 	iface  int
 	number int
 	length int
 	query  bool
+	torn   bool // put together from fragments that contradict each other
 }
 
 // NewMatcher makes a matcher. Names that cannot be are passed over.
@@ -130,6 +133,8 @@ const (
 	dnsPort = 53 // of Do53
 	classIN = 1
 	flagTC  = 1 << 9
+
+	protocolUDP = 17
 )
 
 // Take takes in one frame. It returns a sample, and true, when the frame is a
@@ -145,7 +150,9 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 		return monitor.Sample{}, false
 	case fragment:
 		m.fragments.Add(1)
-		return monitor.Sample{}, false
+		if g, sort = m.reassemble(&f); sort != udp {
+			return monitor.Sample{}, false
+		}
 	case other:
 		return monitor.Sample{}, false
 	}
@@ -169,6 +176,31 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 		m.undecodable.Add(1)
 	}
 	return monitor.Sample{}, false
+}
+
+// reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
+// it would have come in.
+func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
+	n, ok := stripLink(f)
+	if !ok {
+		return datagram{}, other
+	}
+	p, ok := parsePiece(f, n)
+	if !ok || p.proto != protocolUDP {
+		return datagram{}, other
+	}
+	whole, torn, done := m.parts.add(f, p)
+	if torn {
+		m.torn.Add(1)
+	}
+	if !done {
+		return datagram{}, fragment
+	}
+	m.reassembled.Add(1)
+	*f = whole
+	g, sort := m.decoder.decode(f)
+	g.torn = torn
+	return g, sort
 }
 
 // tick moves time on to that of the frame, and lets transactions end.
@@ -255,7 +287,11 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
 	}
-	known := e.says(s.digest)
+	s.says = s.digest
+	if sum, ok := content(m.seed, g.payload, h); ok {
+		s.says = sum
+	}
+	known := e.said(s.says)
 	if known {
 		m.repeats.Add(1)
 	}
@@ -279,7 +315,7 @@ func (m *Matcher) see(f *Frame, g *datagram, query bool) seen {
 	hash.Write(g.payload[2:])
 	return seen{
 		place: m.memory.put(f.Data), at: f.At, digest: hash.Sum64(), ident: g.ident, link: f.Link,
-		iface: f.Interface, number: f.Number, length: f.Length, query: query,
+		iface: f.Interface, number: f.Number, length: f.Length, query: query, torn: g.torn,
 	}
 }
 
@@ -353,6 +389,9 @@ func (m *Matcher) sample(e *entry, h *header) (monitor.Sample, bool) {
 			o.RTT = monitor.Milliseconds(x.at.Sub(sent))
 		}
 		readResponse(&o, &p, g.payload, &head)
+		if x.torn {
+			p.Broken = brokenFragments
+		}
 		s.Answers = append(s.Answers, o)
 	}
 	return s, len(s.Answers) > 0

@@ -94,6 +94,17 @@ func TestMatcher(t *testing.T) {
 			packets: []datagram{ask, ask.reply(10*ms, "203.0.113.10"), ask.reply(10*ms, "203.0.113.10")},
 		},
 		{
+			name: "the same records again in another order, for a second less",
+			packets: []datagram{
+				ask, ask.reply(10*ms, "203.0.113.10", "203.0.113.11"),
+				ask.reply(1010*ms, "203.0.113.11", "203.0.113.10").with(func(d *datagram) {
+					for _, rr := range d.msg.Answer {
+						rr.Header().Ttl--
+					}
+				}),
+			},
+		},
+		{
 			name: "a retransmit, and a zone that rotates",
 			packets: []datagram{
 				ask, ask.with(func(d *datagram) { d.after = time.Second }), ask.reply(1010*ms, "203.0.113.10"), ask.reply(1020*ms, "198.51.100.20"),

@@ -21,6 +21,8 @@ const (
 	brokenCounts   = "fewer records than its header says"
 	brokenTrailing = "octets behind its last record"
 	brokenOPT      = "an OPT record among its answers"
+
+	brokenFragments = "fragments that contradict each other"
 )
 
 // readResponse writes what a message says into o and its packet. What cannot be

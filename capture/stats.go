@@ -7,6 +7,7 @@ type counters struct {
 	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
 	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
 	shortened, blind, refused, retransmits, repeats, truncated, late  atomic.Uint64
+	reassembled, torn                                                 atomic.Uint64
 }
 
 // Stats are totals since the start.
@@ -16,11 +17,13 @@ type Stats struct {
 	Responses    uint64
 	Transactions uint64 // distinct queries
 	Retransmits  uint64 // queries sent again while their transaction was open
-	Repeats      uint64 // responses that say the same once more
+	Repeats      uint64 // responses that say the same once more, whatever their TTLs and order
 	Truncated    uint64 // responses that send the client to TCP
 	Late         uint64 // responses to transactions that ended a moment ago
 	Undecodable  uint64 // frames that claim to be DNS and cannot be read
-	Fragments    uint64 // of datagrams, not looked into
+	Fragments    uint64 // of datagrams
+	Reassembled  uint64 // datagrams that were put together from them
+	Torn         uint64 // fragments that contradict earlier ones
 	Duplicates   uint64 // frames seen at a second interface
 	Unsolicited  uint64 // responses to no query that was seen
 	Mismatched   uint64 // responses whose question is not the query's
@@ -36,6 +39,7 @@ func (m *Matcher) Stats() Stats {
 		Packets: m.packets.Load(), Queries: m.queries.Load(), Responses: m.responses.Load(),
 		Transactions: m.transactions.Load(), Retransmits: m.retransmits.Load(), Repeats: m.repeats.Load(),
 		Truncated: m.truncated.Load(), Late: m.late.Load(), Undecodable: m.undecodable.Load(), Fragments: m.fragments.Load(),
+		Reassembled: m.reassembled.Load(), Torn: m.torn.Load(),
 		Duplicates: m.duplicates.Load(), Unsolicited: m.unsolicited.Load(), Mismatched: m.mismatched.Load(),
 		Forgotten: m.forgotten.Load(), Shortened: m.shortened.Load(), Blind: m.blind.Load(), Refused: m.refused.Load(),
 	}

@@ -95,10 +95,10 @@ func (e *entry) keep(s seen) bool {
 	return true
 }
 
-// says reports whether a response with the digest came before.
-func (e *entry) says(digest uint64) bool {
+// said reports whether a response came before that says the same.
+func (e *entry) said(what uint64) bool {
 	for _, x := range e.seen {
-		if !x.query && x.digest == digest {
+		if !x.query && x.says == what {
 			return true
 		}
 	}

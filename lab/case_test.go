@@ -36,15 +36,16 @@ type Case struct {
 	Listed  []Want   // alerts beside it that may come, or that a quiet case may bring
 	Limit   time.Duration
 
-	Seen []string                // addresses that this host must have been answered for Name: the cause did reach it
-	Also func(r *Run) error      // what else must hold while the cause is at work
-	Then Cause                   // attack that ends a quiet case; a poisoned cache of the provider where nil
-	Last []Want                  // what must come of that
-	Keep bool                    // the cause cannot be taken back
-	Deaf bool                    // packets may be missed: there are too many
-	Off  []string                // rules and clearing tests that are switched off
-	Env  []string                // of the daemon
-	Wrap func([]string) []string // of the daemon's command
+	Seen  []string                // addresses that this host must have been answered for Name: the cause did reach it
+	Also  func(r *Run) error      // what else must hold while the cause is at work
+	Then  Cause                   // attack that ends a quiet case; a poisoned cache of the provider where nil
+	Last  []Want                  // what must come of that
+	Keep  bool                    // the cause cannot be taken back
+	Young bool                    // it is about a name that was never watched before
+	Deaf  bool                    // packets may be missed: there are too many
+	Off   []string                // rules and clearing tests that are switched off
+	Env   []string                // of the daemon
+	Wrap  func([]string) []string // of the daemon's command
 }
 
 // Verdict is a shorthand.

@@ -60,7 +60,7 @@ var doubtCases = []Case{
 		ID: "C50", Title: "a name is watched anew, most of its nodes have no TLS, and this host is sent to one that nobody else is", Name: "young.cdn.lab",
 		Config: watching(), Before: both(dead("reject with tcp reset"), cdnZone(`\z`, "young A 198.18.60.31\n", "isp"), cdnZone(`\z`, "young A "+deadAddr+"\n", "pub1", "pub2", "any")),
 		Cause: both(watchedAnew("young.cdn.lab"), briefly(cdnZone("^young A .*$", "young A 198.18.91.7", "isp"))),
-		Seen:  []string{"198.18.91.7"}, Then: elsewhere, Last: hitElsewhere,
+		Seen:  []string{"198.18.91.7"}, Young: true, Then: elsewhere, Last: hitElsewhere,
 	},
 	{
 		ID: "C57", Title: "the provider itself answers for a name without TLS, with the same TTL each time", Name: "api.iot.lab", Before: directly, Start: monitor.Clean,

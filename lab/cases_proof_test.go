@@ -177,10 +177,11 @@ func servedAt(name, addr string, c world.Certificate) Cause {
 
 func servedOn(name, listen string, c world.Certificate) Cause {
 	return func(r *Run) (world.Undo, error) {
-		if c.Key != "" {
-			c.Key = r.w.Shared(c.Key)
+		made := c // the cause may come about again
+		if made.Key != "" {
+			made.Key = r.w.Shared(made.Key)
 		}
-		cert, err := r.w.Certificate("served", c)
+		cert, err := r.w.Certificate("served", made)
 		if err != nil {
 			return nil, err
 		}

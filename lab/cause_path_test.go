@@ -131,7 +131,7 @@ func redelegate(zone string, edits ...string) Cause {
 				return nil, fmt.Errorf("%q is not in the zone lab", edits[i])
 			}
 		}
-		if err := errors.Join(os.MkdirAll(dir, 0o755), os.Symlink(r.w.Shared("keys"), r.w.Path("tld", "keys")),
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755), os.Symlink(r.w.Shared("keys"), r.w.Path("tld", "keys")),
 			os.WriteFile(r.w.Path("tld", "lab.zone"), []byte(changed), 0o644)); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,9 @@ type tape struct {
 	bases  map[string]monitor.Baseline       // by name
 	watch  map[string]monitor.Watch          // by name
 	heard  []monitor.Sample                  // overheard, oldest first
+	shifts []time.Time                       // when this host changed networks
+	rounds int                               // of this host's own path
+	moving bool                              // the sample taken last was of a change of networks
 	mu     sync.Mutex                        // guards what follows
 	asked  map[string]uint64                 // by endpoint and question
 	forged bool                              // every plain answer is a lie
@@ -83,6 +86,12 @@ func newTape(seed uint64, samples []monitor.Sample, name string) (*tape, error) 
 }
 
 func (t *tape) take(s monitor.Sample) {
+	if moves := slices.Contains(s.State, monitor.StateTransition); moves && !t.moving {
+		t.shifts = append(t.shifts, s.At)
+		t.moving = true
+	} else if !moves {
+		t.moving = false
+	}
 	w := t.watch[s.Question.Name]
 	w.Name = s.Question.Name
 	if s.Watch != nil {
@@ -117,6 +126,9 @@ func (t *tape) take(s monitor.Sample) {
 	if s.Via == monitor.Wire {
 		t.heard = append(t.heard, s)
 		return
+	}
+	if slices.ContainsFunc(s.Answers, func(o monitor.Observation) bool { return o.Role == monitor.Local }) {
+		t.rounds++
 	}
 	for _, o := range s.Answers {
 		o.At, o.Packet = cmp.Or(o.At, s.At), nil
@@ -331,10 +343,18 @@ func (t *tape) recall(p monitor.Proof) monitor.Evidence {
 	return e
 }
 
-// due is when, from the start, the nth of what was overheard is heard again.
-func (t *tape) due(n int) time.Duration {
-	loop, i := n/len(t.heard), n%len(t.heard)
-	return time.Duration(loop)*t.span + t.heard[i].At.Sub(t.from)
+// due is when, from the start, the nth of what happened at times happens again.
+func (t *tape) due(times []time.Time, n int) time.Duration {
+	loop, i := n/len(times), n%len(times)
+	return time.Duration(loop)*t.span + times[i].Sub(t.from)
+}
+
+// hearing is when things were overheard.
+func (t *tape) hearing() (at []time.Time) {
+	for _, s := range t.heard {
+		at = append(at, s.At)
+	}
+	return at
 }
 
 // overheard gives an overheard sample as though it were new: its times and its

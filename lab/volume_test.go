@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,7 @@ type quietTape struct {
 	name    string           // that the case is about, as in samples; all where empty
 	listed  []Want           // alerts that it may bring
 	off     []string         // rules and clearing tests that are switched off
+	young   bool             // what it is about does not grow old: each time is the first
 	seed    uint64
 }
 
@@ -56,11 +58,22 @@ func (v volumeResult) bound() float64 { return 3 / float64(max(1, v.rounds)) }
 // once, and asks nobody. Here cases open, gather evidence, and close, and alerts
 // rise and resolve, as they do live.
 func (q quietTape) play(t *testing.T, n int) (v volumeResult, err error) {
-	tp, err := newTape(q.seed, q.samples, q.name)
-	if err != nil {
-		return v, err
+	for err == nil && v.rounds < n {
+		tp, bad := newTape(q.seed, q.samples, q.name)
+		if bad != nil {
+			return v, bad
+		}
+		q.seed++
+		most := n
+		if q.young {
+			most = min(n-v.rounds, tp.rounds)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			var w volumeResult
+			w, err = q.watch(tp, most)
+			v.rounds, v.alarms, v.seen, v.first = v.rounds+w.rounds, v.alarms+w.alarms, w.seen, cmp.Or(v.first, w.first)
+		})
 	}
-	synctest.Test(t, func(t *testing.T) { v, err = q.watch(tp, n) })
 	return v, err
 }
 
@@ -102,12 +115,17 @@ func (q quietTape) watch(tp *tape, n int) (v volumeResult, err error) {
 		defer mu.Unlock()
 		return rounds
 	}
-	for passed, heard := 0, 0; count() < n; passed++ {
+	hearing := tp.hearing()
+	for passed, heard, shifted := 0, 0, 0; count() < n; passed++ {
 		if was := count(); passed > 0 && passed%1000 == 0 && was == 0 {
 			return v, errors.New("no round of this host's own path comes about")
 		}
 		time.Sleep(time.Second)
-		for len(tp.heard) > 0 && tp.due(heard) <= tp.now().Sub(tp.start) {
+		for len(tp.shifts) > 0 && tp.due(tp.shifts, shifted) <= tp.now().Sub(tp.start) {
+			m.NetworkChanged()
+			shifted++
+		}
+		for len(tp.heard) > 0 && tp.due(hearing, heard) <= tp.now().Sub(tp.start) {
 			m.Offer(tp.overheard(tp.heard[heard%len(tp.heard)], heard))
 			heard++
 		}
@@ -185,7 +203,7 @@ func readTape(file string) (quietTape, error) {
 	id := strings.TrimSuffix(filepath.Base(file), ".jsonl")
 	if i := slices.IndexFunc(cases, func(c Case) bool { return c.ID == id }); i >= 0 {
 		c := cases[i]
-		q.name, q.listed, q.off = c.name()+".", c.Listed, c.Off
+		q.name, q.listed, q.off, q.young = c.name()+".", c.Listed, c.Off, c.Young
 		switch {
 		case len(c.Last) > 0 && c.Last[0].Name != "":
 			q.name = "" // on what nothing can prove, no attack can be shown

@@ -45,7 +45,7 @@ func (v *view) envelope() (env uint32, ok bool) {
 		if v.votes(o) && v.stands(o) == good && o.canon.Content == Data {
 			env = max(env, o.TTL(v.Question))
 			groups[v.voice(o.Group())] = true
-			fresh = fresh || v.at.Sub(o.At) <= time.Minute
+			fresh = fresh || v.at.Sub(o.At) <= max(time.Minute, 2*v.Policy.Timing.Recheck) // a case hears them every Recheck
 		}
 	}
 	rounds := 0

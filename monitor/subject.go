@@ -119,13 +119,14 @@ func (q *question) close() {
 }
 
 // keep adds a sample to the case. In quiet times only the last round of this
-// host's path and the last one with witnesses are kept; an open case keeps all
-// that may count, within a bound.
+// host's path and the last two with witnesses are kept, one before and one after what
+// may come to light between them; an open case keeps all that may count, within a
+// bound.
 func (q *question) keep(s Sample) {
 	q.samples = append(q.samples, s)
 	if q.open() {
-		if over := len(q.samples) - maxSamples; over > 0 {
-			q.samples = append(q.samples[:0:0], q.samples[over:]...)
+		if len(q.samples) > maxSamples {
+			q.samples = shed(q.samples)
 			q.before = nil // what was let go has been learnt from
 		}
 		return
@@ -133,18 +134,42 @@ func (q *question) keep(s Sample) {
 	q.quiet()
 }
 
+// shed gives samples but for one. Of those that were overheard the oldest goes first,
+// where they are more than half: an attack brings many in a second, and the proofs that
+// a case rests on are minutes apart.
+func shed(ss []Sample) []Sample {
+	overheard, oldest := 0, -1
+	for i, s := range ss {
+		if s.Via != Wire {
+			continue
+		}
+		if overheard++; oldest < 0 {
+			oldest = i
+		}
+	}
+	if overheard <= len(ss)/2 {
+		oldest = 0
+	}
+	return slices.Delete(slices.Clone(ss), oldest, oldest+1)
+}
+
+// quietRounds is how many rounds of witnesses are kept in quiet times.
+const quietRounds = 2
+
 func (q *question) quiet() {
 	var kept []Sample
-	haveLocal, haveWitness := false, false
-	for i := len(q.samples) - 1; i >= 0 && !(haveLocal && haveWitness); i-- {
+	haveLocal, witnesses := false, 0
+	for i := len(q.samples) - 1; i >= 0 && !(haveLocal && witnesses == quietRounds); i-- {
 		l, w := false, false
 		for _, o := range q.samples[i].Answers {
 			l, w = l || o.Role == Local, w || o.Witness()
 		}
-		if l && !haveLocal || w && !haveWitness || i == len(q.samples)-1 {
+		if l && !haveLocal || w && witnesses < quietRounds || i == len(q.samples)-1 {
 			kept = append(kept, q.samples[i])
 		}
-		haveLocal, haveWitness = haveLocal || l, haveWitness || w
+		if haveLocal = haveLocal || l; w {
+			witnesses++
+		}
 	}
 	q.samples = q.samples[:0:0]
 	for i := len(kept) - 1; i >= 0; i-- {

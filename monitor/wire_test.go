@@ -311,3 +311,20 @@ func TestOverheardAlert(t *testing.T) {
 		}
 	})
 }
+
+// A name that programs ask for fifty times a second, and that a forger answers first each
+// time, has its proof all the same: handshakes ten seconds apart are not pushed out by
+// what is overheard between them.
+func TestBusyNameIsConfirmed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		w.cert(evilAddr, monitor.OutcomeSelfSigned, evilKey, time.Hour)
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(30 * time.Minute)
+			for n := range uint16(9000) {
+				m.Offer(transaction(n, 1, evil(evilAddr), good(goodAddr)))
+				wait(20 * time.Millisecond)
+			}
+			wantVerdict(t, m, monitor.Poisoned)
+		})
+	})
+}

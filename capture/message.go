@@ -1,0 +1,189 @@
+package capture
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+
+	"github.com/miekg/dns"
+)
+
+// record is one resource record where it lies in a message (RFC 1035 §4.1.3).
+type record struct {
+	owner  int // offset of its owner's name
+	rtype  uint16
+	class  uint16
+	ttl    uint32 // seconds
+	data   int    // offset of its RDATA
+	end    int    // behind it
+	number int    // in the message, from 0
+}
+
+// records walks over the records of a message, section after section, and copies
+// nothing.
+type records struct {
+	b    []byte
+	off  int
+	left int
+	n    int
+}
+
+// answers begins with the answer section of a message whose header was read.
+func answers(b []byte, h *header) records {
+	return records{b: b, off: h.end, left: int(h.counts[1])}
+}
+
+// next gives the next record; false behind the last one, and where the message ends
+// within it. Then left says how many are missing.
+func (r *records) next() (x record, ok bool) {
+	if r.left == 0 {
+		return x, false
+	}
+	off := skipName(r.b, r.off)
+	if off < 0 || off+10 > len(r.b) {
+		return x, false
+	}
+	x = record{
+		owner: r.off, rtype: binary.BigEndian.Uint16(r.b[off:]), class: binary.BigEndian.Uint16(r.b[off+2:]),
+		ttl: binary.BigEndian.Uint32(r.b[off+4:]), data: off + 10, number: r.n,
+	}
+	x.end = x.data + int(binary.BigEndian.Uint16(r.b[off+8:]))
+	if x.end > len(r.b) {
+		return x, false
+	}
+	r.off, r.left, r.n = x.end, r.left-1, r.n+1
+	return x, true
+}
+
+// skipName gives the offset behind the name at off, -1 where there is none. It does
+// not follow pointers.
+func skipName(b []byte, off int) int {
+	for off < len(b) {
+		switch size := int(b[off]); {
+		case size == 0:
+			return off + 1
+		case size >= 0xc0:
+			if off+2 > len(b) {
+				return -1
+			}
+			return off + 2
+		case size > 63:
+			return -1
+		default:
+			off += 1 + size
+		}
+	}
+	return -1
+}
+
+// maxPointers bounds the pointers of one name, which may lead in a circle. A name of
+// 255 octets needs no more (RFC 1035 §4.1.4). That they lead back is not demanded:
+// clients do not either.
+const maxPointers = 126
+
+// hashName adds the name at off to a hash, in lower case and without compression. It
+// is false for what is no name.
+func hashName(h *maphash.Hash, b []byte, off int) bool {
+	total, pointers := 0, 0
+	var label [64]byte
+	for off < len(b) {
+		size := int(b[off])
+		switch {
+		case size >= 0xc0:
+			if off+2 > len(b) {
+				return false
+			}
+			to := int(binary.BigEndian.Uint16(b[off:]) & 0x3fff)
+			if pointers++; pointers > maxPointers {
+				return false
+			}
+			off = to
+			continue
+		case size > 63 || off+1+size > len(b):
+			return false
+		}
+		if total += 1 + size; total > maxName {
+			return false
+		}
+		label[0] = byte(size)
+		for i, c := range b[off+1 : off+1+size] {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			label[1+i] = c
+		}
+		h.Write(label[:1+size])
+		if size == 0 {
+			return true
+		}
+		off += 1 + size
+	}
+	return false
+}
+
+// names is how many names are in the RDATA of a type, and how many octets are before
+// the first one and behind the last: they may be compressed (RFC 3597 §4), and their
+// case means nothing (RFC 4034 §6.2).
+func names(rtype uint16) (before, n, behind int) {
+	switch rtype {
+	case dns.TypeNS, dns.TypeCNAME, dns.TypePTR, dns.TypeDNAME, dns.TypeMB, dns.TypeMG, dns.TypeMR, dns.TypeMD, dns.TypeMF:
+		return 0, 1, 0
+	case dns.TypeMX, dns.TypeAFSDB, dns.TypeRT, dns.TypeKX:
+		return 2, 1, 0
+	case dns.TypeSRV:
+		return 6, 1, 0
+	case dns.TypeSOA:
+		return 0, 2, 20
+	case dns.TypeMINFO, dns.TypeRP:
+		return 0, 2, 0
+	}
+	return 0, 0, 0
+}
+
+// hashData adds the RDATA of a record to a hash. It is false for what cannot be of its
+// type.
+func hashData(h *maphash.Hash, b []byte, x record) bool {
+	before, n, behind := names(x.rtype)
+	if n == 0 {
+		h.Write(b[x.data:x.end])
+		return true
+	}
+	off := x.data + before
+	if off > x.end {
+		return false
+	}
+	h.Write(b[x.data:off])
+	for range n {
+		if !hashName(h, b, off) {
+			return false
+		}
+		if off = skipName(b, off); off < 0 || off > x.end {
+			return false
+		}
+	}
+	h.Write(b[off:x.end])
+	return x.end-off == behind
+}
+
+// content stands for what a response says: its code, and the records of its answer
+// section, in whatever order, case and compression they come, and for however long
+// they are to be kept. It is false where the section cannot be read to its end.
+func content(seed maphash.Seed, b []byte, h *header) (sum uint64, ok bool) {
+	var hash maphash.Hash
+	hash.SetSeed(seed)
+	rs := answers(b, h)
+	for x, more := rs.next(); more; x, more = rs.next() {
+		hash.Reset()
+		var fixed [4]byte
+		binary.BigEndian.PutUint16(fixed[:], x.rtype)
+		binary.BigEndian.PutUint16(fixed[2:], x.class)
+		hash.Write(fixed[:])
+		if !hashName(&hash, b, x.owner) || !hashData(&hash, b, x) {
+			return 0, false
+		}
+		sum += hash.Sum64() // a sum, since order means nothing
+	}
+	hash.Reset()
+	hash.WriteByte(byte(h.rcode()))
+	hash.WriteByte(byte(h.flags >> 8 & (flagTC >> 8)))
+	return sum + hash.Sum64(), rs.left == 0
+}
