@@ -42,6 +42,7 @@ var answerTests = []ruleTest{
 	{"div.cname_foreign", "a witness is led there too", learntMatter().led("system", monitor.UDP, evilAddr, "x.evil.example.").led("alpha", monitor.DoT, goodAddr, "y.evil.example."), nil},
 	{"div.cname_foreign", "it was led there before", learntMatter().knew(func(a *monitor.Answered) { a.Tails = []string{"evil.example"} }).led("system", monitor.UDP, evilAddr, "x.evil.example.").dot(goodAddr, four...), nil},
 	{"div.cname_foreign", "within the owner's own", learntMatter().led("system", monitor.UDP, evilAddr, "www.partner.example.").dot(goodAddr, four...), nil},
+	{"div.cname_foreign", "nobody knows where others are led", newMatter().led("system", monitor.UDP, evilAddr, "x.evil.example."), nil},
 	{"div.cname_foreign", "nowhere", learntMatter().sys(evilAddr).dot(goodAddr, four...), nil},
 	{"div.cname_foreign", "to somebody else, and a good address", learntMatter().led("system", monitor.UDP, goodAddr, "x.evil.example.").dot(goodAddr, four...), nil},
 

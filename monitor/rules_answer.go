@@ -12,6 +12,10 @@ import (
 // with somebody to whom neither witnesses nor history ever saw it lead. A change of
 // CDN does that too, for everybody.
 func cnameForeign(v *view) []Finding {
+	heard := slices.ContainsFunc(v.all, func(o *answer) bool { return v.votes(o) && v.stands(o) == good })
+	if b := v.answered(); !heard && (b == nil || b.Rounds.Count == 0) {
+		return nil // where others are led is not known
+	}
 	var fs []Finding
 	for _, o := range v.doubtful() {
 		tail := registrable(o.canon.Tail)

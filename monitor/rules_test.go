@@ -160,7 +160,7 @@ var ruleTests = []ruleTest{
 	{"ttl.over_envelope", "as long, and a little", learntMatter().say("system", monitor.UDP, 302, evilAddr).dot(goodAddr, "alpha"), nil},
 	{"ttl.over_envelope", "a good answer may be kept as long as the cache likes", learntMatter().say("system", monitor.UDP, 86400, goodAddr).dot(goodAddr, "alpha"), nil},
 	{"ttl.over_envelope", "another has it too", learntMatter().say("system", monitor.UDP, 86400, evilAddr).dot(goodAddr, "alpha").dot(evilAddr, "bravo"), nil},
-	{"ttl.over_envelope", "no witness was heard just now", learntMatter().dot(goodAddr, "alpha").then(61*time.Second).say("system", monitor.UDP, 86400, evilAddr), nil},
+	{"ttl.over_envelope", "no witness was heard just now", learntMatter().dot(goodAddr, "alpha").then(2*time.Minute+time.Second).say("system", monitor.UDP, 86400, evilAddr), nil},
 	{"ttl.over_envelope", "the zone lowered its TTL lately", learntMatter().allowed(3600, 13*24*time.Hour).say("system", monitor.UDP, 3000, evilAddr).dot(goodAddr, "alpha"), nil},
 	{"ttl.over_envelope", "the zone lowered its TTL long ago", learntMatter().allowed(3600, 15*24*time.Hour).say("system", monitor.UDP, 3000, evilAddr).dot(goodAddr, "alpha"), []string{"30 local 192.0.66.66"}},
 	{"ttl.over_envelope", "nothing learnt, two witnesses", newMatter().say("system", monitor.UDP, 86400, evilAddr).dot(goodAddr, "alpha", "bravo"), nil},
