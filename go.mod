@@ -25,7 +25,7 @@ require (
 	go.uber.org/goleak v1.3.0 // tests: nothing is left running
 	golang.org/x/crypto v0.58.0 // tests: a password of Prometheus's web configuration
 	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d // roots where the system has none
-	golang.org/x/net v0.62.0 // names in other scripts; the demo's resolvers
+	golang.org/x/net v0.62.0 // names in other scripts, whose domain a name is in; the BPF program; the demo's resolvers
 	golang.org/x/sync v0.24.0 // groups of tasks that end together
 	golang.org/x/sys v0.49.0 // peer of a socket, packet sockets
 	pgregory.net/rapid v1.3.0 // tests: properties and models

@@ -104,6 +104,7 @@ const maxExtensions = 8
 type fragments struct {
 	table map[fragmentKey]*assembly
 	order []fragmentKey // the oldest first
+	torn  uint64        // datagrams of which parts for the same octets differed
 }
 
 type fragmentKey struct {
@@ -146,7 +147,12 @@ func (fs *fragments) add(f *Frame, p piece) (whole Frame, forged, done bool) {
 		fs.table[k] = a
 		fs.order = append(fs.order, k)
 	}
-	if !a.take(p) {
+	was := a.forged
+	fits := a.take(p)
+	if a.forged && !was {
+		fs.torn++
+	}
+	if !fits {
 		fs.drop(k)
 		return whole, a.forged, false
 	}

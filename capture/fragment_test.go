@@ -126,7 +126,7 @@ func TestFragmentsContradict(t *testing.T) {
 	if !ok || s.Answers[0].Packet.Broken != "fragments that contradict each other" {
 		t.Fatalf("%t %+v", ok, s)
 	}
-	if st := m.Stats(); st.Torn == 0 || st.Reassembled != 1 || st.Fragments != 3 {
+	if st := m.Stats(); st.Torn != 1 || st.Reassembled != 1 || st.Fragments != 3 {
 		t.Errorf("%+v", st)
 	}
 }

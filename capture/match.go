@@ -190,9 +190,7 @@ func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
 		return datagram{}, other
 	}
 	whole, torn, done := m.parts.add(f, p)
-	if torn {
-		m.torn.Add(1)
-	}
+	m.torn.Store(m.parts.torn)
 	if !done {
 		return datagram{}, fragment
 	}

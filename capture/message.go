@@ -9,13 +9,11 @@ import (
 
 // record is one resource record where it lies in a message (RFC 1035 §4.1.3).
 type record struct {
-	owner  int // offset of its owner's name
-	rtype  uint16
-	class  uint16
-	ttl    uint32 // seconds
-	data   int    // offset of its RDATA
-	end    int    // behind it
-	number int    // in the message, from 0
+	owner int // offset of its owner's name
+	rtype uint16
+	class uint16
+	data  int // offset of its RDATA
+	end   int // behind it
 }
 
 // records walks over the records of a message, section after section, and copies
@@ -24,7 +22,6 @@ type records struct {
 	b    []byte
 	off  int
 	left int
-	n    int
 }
 
 // answers begins with the answer section of a message whose header was read.
@@ -44,13 +41,13 @@ func (r *records) next() (x record, ok bool) {
 	}
 	x = record{
 		owner: r.off, rtype: binary.BigEndian.Uint16(r.b[off:]), class: binary.BigEndian.Uint16(r.b[off+2:]),
-		ttl: binary.BigEndian.Uint32(r.b[off+4:]), data: off + 10, number: r.n,
+		data: off + 10,
 	}
 	x.end = x.data + int(binary.BigEndian.Uint16(r.b[off+8:]))
 	if x.end > len(r.b) {
 		return x, false
 	}
-	r.off, r.left, r.n = x.end, r.left-1, r.n+1
+	r.off, r.left = x.end, r.left-1
 	return x, true
 }
 

@@ -22,9 +22,10 @@ func said(b []byte) (sum uint64, n int, ok bool) {
 	}
 	rs := answers(b, &h)
 	for _, more := rs.next(); more; _, more = rs.next() {
+		n++
 	}
 	sum, ok = content(seed, b, &h)
-	return sum, rs.n, ok
+	return sum, n, ok
 }
 
 // otherwise gives the same message as somebody else would have sent it: in another order,

@@ -23,7 +23,7 @@ type Stats struct {
 	Undecodable  uint64 // frames that claim to be DNS and cannot be read
 	Fragments    uint64 // of datagrams
 	Reassembled  uint64 // datagrams that were put together from them
-	Torn         uint64 // fragments that contradict earlier ones
+	Torn         uint64 // datagrams whose fragments contradict each other
 	Duplicates   uint64 // frames seen at a second interface
 	Unsolicited  uint64 // responses to no query that was seen
 	Mismatched   uint64 // responses whose question is not the query's
