@@ -16,7 +16,9 @@ type Packet struct {
 	HopLimit uint8          `json:"ip_ttl,omitempty"` // as received: IPv4 time to live, IPv6 hop limit
 	MAC      string         `json:"mac,omitempty"`    // that sent the frame
 	EDNS     bool           `json:"edns,omitempty"`   // it holds an OPT record (RFC 6891)
+	Traits   Traits         `json:"traits,omitzero"`  // what header and layout show
 	Broken   string         `json:"broken,omitempty"` // what is wrong with the message, if anything
+	Parts    int            `json:"parts,omitempty"`  // fragments that it came in; 0 for none
 	Iface    int            `json:"iface,omitempty"`  // where it was captured: index of the interface
 	Link     uint16         `json:"link,omitempty"`   // link type of Raw, as in capture files
 	Raw      []byte         `json:"raw,omitempty"`    // the frame, from its link header

@@ -50,6 +50,13 @@ func claim(a Alert) string {
 	case PathInjection:
 		return fmt.Sprintf("someone between here and %s answers first, with lies about %s", orThe(server(a.Resolver), "the resolver"), name)
 	case AttackAttempt:
+		if !a.rests("dup.conflict") {
+			end := "; what was accepted is right"
+			if a.Verdict == Suspicious {
+				end = ", and nothing shows that what was accepted is right"
+			}
+			return fmt.Sprintf("someone forges packets in the name of %s while it is asked for %s%s", orThe(server(a.Resolver), "the resolver"), name, end)
+		}
 		if a.Verdict == Suspicious {
 			return fmt.Sprintf("queries for %s get two answers that contradict each other, one of them forged", name)
 		}
@@ -85,6 +92,11 @@ func claim(a Alert) string {
 	return fmt.Sprintf("%s: %s", a.Kind, name)
 }
 
+// rests reports whether a rule is among the reasons of the alert.
+func (a Alert) rests(rule string) bool {
+	return slices.ContainsFunc(a.Reasons, func(r Reason) bool { return r.Rule == rule })
+}
+
 // wouldChange says what would turn a judgement around.
 func wouldChange(k Kind, observed []string, name string) string {
 	at := "the answered address"
@@ -93,6 +105,9 @@ func wouldChange(k Kind, observed []string, name string) string {
 	}
 	switch k {
 	case AttackAttempt:
+		if len(observed) == 0 {
+			return fmt.Sprintf("whoever sends these packets being known to you, and %s still being right once they end", name)
+		}
 		return fmt.Sprintf("a valid certificate for %s at %s: then both answers were right, and the query was doubled on its way", name, at)
 	case AuthorityHijack:
 		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
@@ -144,6 +159,8 @@ func describeAlert(a *Alert, since time.Time) {
 		if a.Resolver != "" {
 			fmt.Fprintf(&b, " and %s", a.Resolver)
 		}
+	case a.Kind == AttackAttempt && !a.rests("dup.conflict"):
+		fmt.Fprintf(&b, "Since %s UTC packets are forged in the name of %s, which is asked for %s", since.UTC().Format(time.TimeOnly), orThe(a.Resolver, "the resolver"), what)
 	case a.Kind == AttackAttempt:
 		fmt.Fprintf(&b, "Since %s UTC answers for %s are forged, with %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
 		if a.Resolver != "" {

@@ -3,7 +3,6 @@ package monitor
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // accuse gathers the findings by the voice they are held against, and weighs
@@ -48,16 +47,24 @@ func (v *view) accuse(fs []Finding) []Accusation {
 }
 
 // corroborating are rules that lend weight to an accusation and never make one:
-// caches differ too much in what they do with TTLs, and owners in what they publish.
+// caches differ too much in what they do with TTLs, owners in what they publish, and
+// the ways to a server in what they do to a packet.
 var corroborating = []string{
 	"ttl.over_cap", "ttl.mixed_in_rrset", "ttl.no_countdown", "ttl.early_replace", "ttl.backdated", "ttl.ghost",
-	"div.cname_foreign", "div.rrtype_incoherent",
+	"div.cname_foreign", "div.rrtype_incoherent", "ttl.tool_constant",
+	"resp.unsolicited", "resp.question_mismatch", "resp.extraneous", "resp.ip_ttl", "resp.too_fast", "resp.header_profile", "l2.source_changed",
+	"resp.malformed", "tcp.without_tc", "kaminsky.burst",
+}
+
+// corroborates reports whether a finding only lends weight to others.
+func (f Finding) corroborates() bool {
+	return slices.Contains(corroborating, f.Rule) || slices.Contains(assaults, f.Rule) && f.Weight < strong
 }
 
 // score adds up findings. What only corroborates counts where the others suspect
 // something without it.
 func score(fs []Finding) int {
-	alone := sum(slices.DeleteFunc(slices.Clone(fs), func(f Finding) bool { return slices.Contains(corroborating, f.Rule) }))
+	alone := sum(slices.DeleteFunc(slices.Clone(fs), Finding.corroborates))
 	if alone < suspectAt {
 		return alone
 	}
@@ -131,7 +138,7 @@ func (v *view) weigh(a *Accusation) {
 		a.Confidence = Suspected
 	}
 
-	if v.injected(a) {
+	if v.injected(a) || v.assailed(a) {
 		return
 	}
 	lying := len(v.liars()) >= uniformGroups || split || redirected && a.Content
@@ -226,15 +233,14 @@ func (v *view) measure(a *Accusation) {
 		a.Last, a.TTL, a.Count = o.At, max(a.TTL, o.TTL(v.Question)), a.Count+1
 	}
 	if a.Kind == PathInjection || a.Kind == AttackAttempt {
-		var first, last time.Time
-		a.Transactions, first, last = v.transactions(v.heard())
-		if a.First.IsZero() || first.Before(a.First) {
+		first, last := v.transact(a)
+		if a.First.IsZero() || !first.IsZero() && first.Before(a.First) {
 			a.First = first
 		}
 		if last.After(a.Last) {
 			a.Last = last
 		}
-		a.Count = max(a.Count, len(v.heard()))
+		a.Count = max(a.Count, len(a.Transactions))
 	}
 	if a.Last.IsZero() { // it is about no answer
 		a.First, a.Last = v.at, v.at

@@ -50,6 +50,7 @@ const (
 // nothing is kept but a count.
 func (m *Monitor) takeSample(s Sample) {
 	conflict := s.conflict(m.policy)
+	attack := conflict || s.assault(m.policy)
 	subject := m.subjects[s.Question.Name]
 	if subject == nil || subject.question(s.Question.Type) == nil {
 		if conflict {
@@ -66,6 +67,8 @@ func (m *Monitor) takeSample(s Sample) {
 	now := m.cfg.Now()
 	if conflict {
 		m.counts.Conflicts++
+	}
+	if attack {
 		if !q.heard.bucket.take(now, conflictsAtOnce, conflictsPer) {
 			m.counts.Unheeded++
 			return
@@ -78,7 +81,7 @@ func (m *Monitor) takeSample(s Sample) {
 	factor := time.Duration(m.cfg.Timing.Factor)
 	if !q.open() && !(q.wakes.take(now, wakesOfName, wakesPerName*time.Second/factor) && m.wakes.take(now, wakesOfAll, wakesPerAll*time.Second/factor)) {
 		m.counts.Unheeded++
-		if !conflict {
+		if !attack {
 			return
 		}
 	}
