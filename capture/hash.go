@@ -2,6 +2,7 @@ package capture
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"net/netip"
 )
 
@@ -33,5 +34,15 @@ func (q asked) short() uint32 { return uint32(q.whole >> 32) }
 
 func (m *Matcher) question(h *header) asked {
 	name := maphash.Bytes(m.seed, h.question)
-	return asked{name, (name ^ uint64(h.qtype)<<16 ^ uint64(h.qclass)) * 0x9e3779b97f4a7c15}
+	return asked{name, mix(name, uint64(h.qtype)<<16|uint64(h.qclass))}
 }
+
+// mix makes one hash of one and something else, which may be chosen by anybody
+// as long as the hash is not known.
+func mix(hash, with uint64) uint64 {
+	hi, lo := bits.Mul64(hash^0x9e3779b97f4a7c15, (with+1)*0xd6e8feb86659fd93^hash>>32)
+	return hi ^ lo
+}
+
+// keyHash stands for a transaction of a pair.
+func keyHash(pair uint64, id uint16) uint64 { return mix(pair, uint64(id)) }

@@ -204,7 +204,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.queries.Add(1)
-	pair := m.pair(g.src, g.dst, protocolUDP)
+	pair, client := m.pair(g.src, g.dst, protocolUDP), m.client(g.src.Addr())
 	q := m.question(h)
 	n := m.table.find(pair, h.id)
 	if n != 0 && m.table.slots[n].question != q.short() {
@@ -212,7 +212,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		n = 0
 	}
 	if n == 0 {
-		if n = m.begin(pair, h.id, q, waiting, m.client(g.src.Addr())); n == 0 {
+		if n = m.begin(pair, h.id, q, waiting, client); n == 0 {
 			return
 		}
 		m.transactions.Add(1)
@@ -223,7 +223,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		m.duplicates.Add(1)
 		return
 	}
-	m.ask(n, g.src.Addr())
+	m.ask(n, client)
 	if e.queries > 1 {
 		m.retransmits.Add(1)
 	}

@@ -1,9 +1,6 @@
 package capture
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // table holds the open transactions in slots of 64 octets, numbered from 1, that
 // point to each other by these numbers: there is nothing in it for the garbage
@@ -69,12 +66,6 @@ const firstSlots = 1 << 10
 func newTable(most int) table {
 	n := min(most, firstSlots)
 	return table{slots: make([]slot, n+1), most: most, keys: newIndex(n), pairs: newIndex(n)}
-}
-
-// keyHash is the hash of a transaction, from that of its pair.
-func keyHash(pair uint64, id uint16) uint64 {
-	hi, lo := bits.Mul64(pair^(uint64(id)+1)*0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
-	return hi ^ lo
 }
 
 // find gives the number of the slot of a transaction; 0 for none.

@@ -13,8 +13,8 @@ const clientCounters = 1 << 14
 
 func (m *Matcher) client(a netip.Addr) uint16 { return uint16(m.address(a) % clientCounters) }
 
-// begin opens a transaction and gives its number; 0 where there is no room for it.
-// It is lone or waiting.
+// begin opens a transaction, lone or waiting, and gives its number; 0 where a client
+// that asks may hold no more.
 func (m *Matcher) begin(pair uint64, id uint16, q asked, age uint8, client uint16) uint32 {
 	t := &m.table
 	// One client that asks for everything must not push out all others.
@@ -25,7 +25,7 @@ func (m *Matcher) begin(pair uint64, id uint16, q asked, age uint8, client uint1
 	if t.open >= m.cfg.Transactions {
 		m.evict()
 	}
-	s := slot{pair: pair, id: id, question: q.short(), client: client, touched: m.at, state: age}
+	s := slot{pair: pair, id: id, question: q.short(), touched: m.at, state: age}
 	if m.watched[q.name] != nil {
 		s.state |= watchedBit
 	}
@@ -98,11 +98,11 @@ func (m *Matcher) drop(n uint32) {
 }
 
 // ask takes in that the query of a transaction was sent, perhaps again.
-func (m *Matcher) ask(n uint32, client netip.Addr) {
+func (m *Matcher) ask(n uint32, client uint16) {
 	s := &m.table.slots[n]
 	if s.queries == 0 {
-		s.client = m.client(client)
-		m.clients[s.client]++
+		s.client = client
+		m.clients[client]++
 		m.table.pairUp(n)
 	}
 	s.queries = more(s.queries)
