@@ -165,10 +165,11 @@ func (p *player) play(ctx context.Context, name string, stdin io.Reader) error {
 const sniffed = 512
 
 // What a file may take, so that nothing that is in it has to make room for
-// something else: reading waits for the judge.
+// something else: enough for 10 s of 100,000 packets a second. It is taken only as
+// it is needed, and reading waits for the judge.
 const (
 	replayTransactions = 1 << 20
-	replayMemory       = 64 << 20
+	replayMemory       = 256 << 20
 )
 
 func (p *player) capture(ctx context.Context, in io.Reader) error {
@@ -177,7 +178,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
