@@ -17,7 +17,8 @@ type datagram struct {
 	mac      []byte
 	payload  []byte
 	cut      bool // the capture holds less of it than was sent
-	torn     bool // put together from fragments that contradict each other
+	pieced   bool // put together from fragments
+	torn     bool // which contradict each other
 }
 
 // sort is what a frame turned out to be.

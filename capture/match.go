@@ -71,6 +71,10 @@ type Matcher struct {
 	ended   tombs
 	budget  budget
 	parts   fragments
+	servers neighbours         // that answered lately
+	aside   map[uint64]*strays // by transaction
+	hit     uint32             // a transaction that the frame was aimed at, to be handed over
+	first   int64              // when the first frame came, ns since 1970
 	now     time.Time
 	at      int64 // now, ns since 1970
 	lost    uint64
@@ -94,6 +98,7 @@ func NewMatcher(cfg Config) *Matcher {
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
 		memory: newMemory(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
+		servers: neighbours{}, aside: map[uint64]*strays{},
 	}
 	m.ended = newTombs(len(m.table.slots))
 	m.hold.Store(int64(holdAnswered))
@@ -138,6 +143,7 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
+		m.knock(&g)
 		return monitor.Sample{}, false
 	}
 	if h.opcode() != 0 {
@@ -145,11 +151,15 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	}
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		return m.response(&f, &g, &h)
+		if s, ok := m.response(&f, &g, &h); ok {
+			return s, ok
+		}
+		return m.besieged(&g, &h)
 	case !h.response() && g.dst.Port() == dnsPort:
 		m.query(&f, &g, &h)
 	default:
 		m.undecodable.Add(1)
+		m.knock(&g)
 	}
 	return monitor.Sample{}, false
 }
@@ -173,7 +183,7 @@ func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
 	m.reassembled.Add(1)
 	*f = whole
 	g, sort := m.decoder.decode(f)
-	g.torn = torn
+	g.pieced, g.torn = true, torn
 	return g, sort
 }
 
@@ -188,7 +198,14 @@ func (m *Matcher) tick(f *Frame) {
 		}
 		m.now, m.at, m.budget = f.At, at, budget{}
 		clear(m.heard)
+		clear(m.servers)
+		clear(m.aside)
+		m.first = at
 	}
+	if m.first == 0 {
+		m.first = at
+	}
+	m.hit = 0
 	if at > m.at {
 		m.now, m.at = f.At, at
 	}
@@ -243,16 +260,21 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	case n == 0:
 		// The query was not seen: capture began later, or sees one way only; or it
 		// was answered before, and that is over.
-		if m.ended.has(keyHash(pair, h.id), m.at) {
+		late := m.ended.has(keyHash(pair, h.id), m.at)
+		if late {
 			m.late.Add(1)
 		} else {
 			m.unsolicited.Add(1)
 		}
 		m.astray(pair)
+		m.guess(f, g, pair, q, late)
 		n = m.begin(pair, h.id, q, lone, 0)
 	case m.table.slots[n].question != q.short():
 		m.mismatched.Add(1)
+		m.mistake(f, g, &m.table.slots[n])
 		return monitor.Sample{}, false
+	case m.table.slots[n].queries == 0:
+		m.guess(f, g, pair, q, false)
 	}
 	e := &m.table.slots[n]
 	p := m.see(f, g, false)
@@ -281,8 +303,9 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 		e.state |= oddBit
 	}
 	m.touch(n)
+	m.learn(e, g, h, first, known)
 	news := first && e.is(watchedBit)
-	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) {
+	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) && !m.wants(g.src.Addr(), q) {
 		return monitor.Sample{}, false
 	}
 	if !m.afford(q, g.src.Addr()) {

@@ -49,6 +49,7 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		s.State = append(s.State, monitor.CaptureDegraded)
 	}
 	var sent time.Time
+	var query asking
 	var places [maxSeen]place // the newest first
 	n := 0
 	for at := e.last; n < int(e.packets); n++ {
@@ -67,10 +68,8 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		}
 		f := x.frame(raw)
 		g, _ := m.again.decode(&f)
-		p := monitor.Packet{
-			At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, TXID: e.id, HopLimit: g.hop, MAC: macString(g.mac),
-			Iface: f.Interface, Link: uint16(f.Link), Raw: append([]byte(nil), raw...),
-		}
+		p := packetOf(&f, &g)
+		p.TXID, p.Fragmented = e.id, x.pieced
 		var buf [maxName]byte
 		head, ok := parseHeader(g.payload, &buf)
 		if !ok {
@@ -78,6 +77,8 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		}
 		if x.query {
 			readQuery(&p, g.payload, &head)
+			query = askingOf(g.payload, &head)
+			p.Traits = query.traits
 			s.Queries = append(s.Queries, p)
 			sent = f.At
 			continue
@@ -90,10 +91,37 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 			o.RTT = monitor.Milliseconds(f.At.Sub(sent))
 		}
 		readResponse(&o, &p, g.payload, &head)
+		p.Traits = query.granted(g.payload, &head)
 		if x.torn {
 			p.Broken = brokenFragments
 		}
 		s.Answers = append(s.Answers, o)
 	}
+	m.surround(&s, e, m.question(h))
 	return s, len(s.Answers) > 0
+}
+
+// packetOf gives what layers below DNS say of a packet, with its frame.
+func packetOf(f *Frame, g *datagram) monitor.Packet {
+	return monitor.Packet{
+		At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, HopLimit: g.hop, MAC: macString(g.mac),
+		Iface: f.Interface, Link: uint16(f.Link), Raw: append([]byte(nil), f.Data...),
+	}
+}
+
+// surround adds to a sample what is known of its server, and what came beside it.
+func (m *Matcher) surround(s *monitor.Sample, e *slot, q asked) {
+	s.Strays = m.straysOf(e)
+	if len(s.Answers) == 0 {
+		return
+	}
+	n := m.servers[s.Answers[0].Server]
+	if n == nil {
+		return
+	}
+	s.Noise = n.tell(q.whole, m.at)
+	manner := n.manner()
+	for i := range s.Answers {
+		s.Answers[i].Manner = manner
+	}
 }

@@ -92,7 +92,7 @@ var wireCases = []Case{
 		// A stub on this host is flooded as well as the provider's resolver: the
 		// verdict is about what this host can see.
 		ID: "A27", Title: "many queries at once, and a flood of answers with one ID",
-		Cause: both(slow(200*time.Millisecond), program{every: 5 * time.Millisecond, port: 40000, talk: unheard("www.shop.lab")}.run,
+		Cause: both(slowRouter(200*time.Millisecond), program{every: 5 * time.Millisecond, port: 40000, talk: unheard("www.shop.lab")}.run,
 			launched(func(r *Run) (*inject.Injector, error) {
 				return inject.Birthday(r.w.Host("evil").Do, inject.BirthdayConfig{Resolver: netip.MustParseAddr(world.ISPAddr), Server: netip.MustParseAddr(world.ZonesAddr),
 					Name: "www.shop.lab", Address: netip.MustParseAddr(world.EvilAddr), TTL: 300, ID: 4711, Port: 32768, Ports: 28000, Rate: 5000})

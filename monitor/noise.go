@@ -14,42 +14,43 @@ type Strays struct {
 
 // Noise is what else came in the name of the server of an overheard sample, and was
 // no answer to any query; and what this host did because of it. Counts are of the
-// time before the sample that is said, and 0 where it is quiet.
+// last 10 s where nothing else is said, or of the worst 10 s of an attack that was
+// going on a moment ago.
 type Noise struct {
-	Unsolicited int `json:"unsolicited,omitempty"` // responses to no query that was seen, in 10 s
-	WrongIDs    int `json:"wrong_ids,omitempty"`   // responses with a wrong id to ports that wait for one, in 10 s
+	Unsolicited int `json:"unsolicited,omitempty"` // responses to no query that was seen
+	WrongIDs    int `json:"wrong_ids,omitempty"`   // responses with a wrong id to ports that wait for one
 
-	SweptPorts int `json:"swept_ports,omitempty"` // distinct closed ports that it was tried at in one second, the most in a minute
-	Sweeps     int `json:"sweeps,omitempty"`      // seconds of a minute in which it was a sweep
-	Refused    int `json:"refused,omitempty"`     // ICMP errors that it was sent for closed ports, in one second, the most in a minute
+	SweptPorts int `json:"swept_ports,omitempty"` // distinct closed ports that it was tried at in one second, at least
+	Sweeps     int `json:"sweeps,omitempty"`      // seconds in which that was a search for open ones
+	Refused    int `json:"refused,omitempty"`     // ICMP errors that it was sent for closed ports
 
 	Orphans        int `json:"orphans,omitempty"`         // fragments whose beginning never came, in a minute
-	Sprayed        int `json:"sprayed,omitempty"`         // of those, the most that hold the same octets under different ids
-	Torn           int `json:"torn,omitempty"`            // datagrams whose fragments contradict each other, in a minute
+	Sprayed        int `json:"sprayed,omitempty"`         // of those, how many in a row hold the same octets under different ids
+	Torn           int `json:"torn,omitempty"`            // datagrams whose fragments contradict each other
 	ShortFragments int `json:"short_fragments,omitempty"` // first fragments shorter than any path needs, in a minute
 	PathMTU        int `json:"path_mtu,omitempty"`        // octets; the least that an ICMP error demanded for packets to or from it, in 10 minutes
 
-	Fallbacks int `json:"fallbacks,omitempty"` // questions repeated over TCP though the answer was not truncated, in a minute, beyond the usual
+	Fallbacks int `json:"fallbacks,omitempty"` // questions repeated over TCP though no answer was truncated, in a minute, beyond the usual
 
-	Labels int    `json:"labels,omitempty"` // distinct names under Domain that do not exist and were asked for, in 10 s
+	Labels int    `json:"labels,omitempty"` // distinct names under Domain that were asked for and do not exist
 	Domain string `json:"domain,omitempty"` // registrable
 }
 
 // From when on noise is an attack (detection D2 to D14).
 const (
-	unsolicitedMany = 10   // in 10 s
-	stormAtPort     = 5    // wrong ids at one port: POPS reacts to as many (Afek et al., USENIX Security 2025)
-	stormInAll      = 100  // in 10 s
-	sweepPackets    = 50   // to closed ports in one second: Linux's burst of ICMP errors, which SAD DNS uses up (CVE-2020-25705)
-	sweepPorts      = 30   // distinct ones among them
-	sweepsRepeated  = 3    // seconds of a minute
-	refusedMany     = 30   // in one second
+	unsolicitedMany = 10
+	stormAtPort     = 5 // wrong ids at one port: POPS reacts to as many (Afek et al., USENIX Security 2025)
+	stormInAll      = 100
+	sweepPackets    = 50 // to closed ports in one second: Linux's burst of ICMP errors, which SAD DNS uses up (CVE-2020-25705)
+	sweepPorts      = 30 // distinct ones among them
+	sweepsRepeated  = 3
+	refusedMany     = 30
 	orphansMany     = 5    // in a minute
 	sprayedMany     = 50   // alike, under different ids
 	shortFragment   = 1232 // octets of a packet: no path that carries IPv6 needs fragments so short (RFC 8200 §5)
 	pathMTUSmall    = 1280
-	fallbacksMany   = 3   // in a minute
-	labelsMany      = 100 // in 10 s
+	fallbacksMany   = 3 // in a minute
+	labelsMany      = 100
 )
 
 // Sweeping reports whether so many packets to so many distinct closed ports within a

@@ -75,11 +75,11 @@ func portSweep(v *view) []Finding {
 	return v.noises(func(s Sample, n *Noise) (int, string) {
 		switch {
 		case n.Sweeps >= sweepsRepeated:
-			return strong, fmt.Sprintf("%d times in a minute ports of this host were searched in the name of %s, %d and more in one second", n.Sweeps, of(s), n.SweptPorts)
+			return strong, fmt.Sprintf("in %d of 10 seconds ports of this host were searched in the name of %s, at least %d in one of them", n.Sweeps, of(s), n.SweptPorts)
 		case n.Sweeps > 0:
 			return medium, fmt.Sprintf("%d closed ports of this host were tried within a second in the name of %s", n.SweptPorts, of(s))
 		case n.Refused >= refusedMany:
-			return medium, fmt.Sprintf("this host told %s %d times within a second that a port is closed", of(s), n.Refused)
+			return medium, fmt.Sprintf("this host told %s %d times in 10 s that a port is closed", of(s), n.Refused)
 		}
 		return 0, ""
 	})
@@ -107,7 +107,7 @@ func questionMismatch(v *view) []Finding {
 func fragDNS(v *view) []Finding {
 	return v.noises(func(s Sample, n *Noise) (int, string) {
 		torn := slices.ContainsFunc(s.Answers, func(o Observation) bool {
-			return o.Packet != nil && o.Packet.Parts > 0 && o.Packet.Broken != ""
+			return o.Packet != nil && o.Packet.Fragmented && o.Packet.Broken != ""
 		})
 		switch {
 		case torn || n.Torn > 0:
@@ -186,7 +186,7 @@ func (v *view) assailed(a *Accusation) bool {
 			continue
 		}
 		// What this host made of fragments is not what we made of them.
-		if w := v.stands(v.answer(o, s.At)); w != good && w != silent || o.Packet != nil && o.Packet.Parts > 0 && full("frag.dns") {
+		if w := v.stands(v.answer(o, s.At)); w != good && w != silent || o.Packet != nil && o.Packet.Fragmented && full("frag.dns") {
 			a.Harmless = false
 			a.Confidence = min(a.Confidence, Probable)
 		}
