@@ -17,6 +17,7 @@ const (
 	aMinute  = time.Minute
 	mtuFor   = 10 * time.Minute
 	alarmFor = 2 * time.Minute // a question that was not asked while an attack went on is handed over with what it was
+	going    = 2 * time.Second // an attack is under way that was noticed so lately
 	maxTold  = 8               // questions of one attack: that one name is told of is enough to know
 	settling = 10 * time.Second
 )
@@ -217,7 +218,7 @@ func (r *racket) wants(question uint64, at int64) bool {
 	}
 	for _, t := range r.told {
 		if t.question == question {
-			return at-r.alarmed < int64(aMoment) && at-t.at >= int64(heardAgain)
+			return at-r.alarmed < int64(going) && at-t.at >= int64(heardAgain)
 		}
 	}
 	return len(r.told) < maxTold
@@ -226,7 +227,11 @@ func (r *racket) wants(question uint64, at int64) bool {
 // tell notes that a question is handed over, and gives what to tell.
 func (r *racket) tell(question uint64, at int64) *monitor.Noise {
 	n := r.noise(at)
-	if !r.wants(question, at) {
+	switch {
+	case r.wants(question, at):
+	case n.Assault() && at-r.alarmed >= int64(going):
+		return nil // it is over, and was told
+	default:
 		return n
 	}
 	for i := range r.told {

@@ -66,13 +66,13 @@ func (k *Manner) breaches(s Sample, o Observation) (odd []string, cased bool) {
 	telling, has := Telling(asked, len(o.Records) > 0), o.Packet.Traits
 	lacks, bears := telling&k.Always&^has, telling&k.Never&has
 	cased = lacks&TraitCase != 0
-	// That a zone is signed says nothing of who answers, so that more AD is no sign
-	// unless no answer ever had it.
+	// Who grants more than the server ever did may be a newer server; but what never
+	// says AD does not validate, and tools copy the bit from the query.
 	for _, t := range (lacks &^ (TraitCase | TraitAD)).Words() {
 		odd = append(odd, "no "+t)
 	}
-	for _, t := range (bears &^ TraitCase).Words() {
-		odd = append(odd, t)
+	if bears&TraitAD != 0 {
+		odd = append(odd, "AD")
 	}
 	return odd, cased
 }

@@ -11,11 +11,20 @@ import (
 // what they find in full an attempt is known, whatever the score.
 var assaults = []string{"resp.txid_storm", "resp.port_sweep", "frag.dns"}
 
+// lately gives the overheard samples of which what came beside them still counts: while
+// it goes on, there will be others.
+func (v *view) lately() []Sample {
+	return slices.DeleteFunc(slices.Clone(v.wire), func(s Sample) bool { return v.at.Sub(s.At) > noiseFor*v.Policy.Timing.Recheck })
+}
+
+// noiseFor is for how many rechecks what came beside a sample counts.
+const noiseFor = 1
+
 // noises gives one finding of a rule about what else came with overheard samples: the
 // heaviest, and of those the latest.
 func (v *view) noises(look func(Sample, *Noise) (weight int, fact string)) []Finding {
 	var best Finding
-	for _, s := range slices.Backward(v.wire) {
+	for _, s := range slices.Backward(v.lately()) {
 		n := s.Noise
 		if n == nil {
 			n = &Noise{}
@@ -158,7 +167,7 @@ func kaminskyBurst(v *view) []Finding {
 
 // besieged gives the samples that show an attack by themselves, oldest first.
 func (v *view) besieged() []Sample {
-	return slices.DeleteFunc(slices.Clone(v.wire), func(s Sample) bool { return !s.assault(v.Policy) })
+	return slices.DeleteFunc(v.lately(), func(s Sample) bool { return !s.assault(v.Policy) })
 }
 
 // assailed decides kind, place and confidence of an accusation that rests on an attack
