@@ -100,15 +100,23 @@ func TestManner(t *testing.T) {
 		{"a route that changed", func(s *scene) { s.answered(60, apart, asEver).answered(7, apart, hop) }, usual(func(k *monitor.Manner) { k.HopLimits = []int{52, 64} })},
 		{"five within half a minute", func(s *scene) { s.answered(60, apart, asEver).answered(5, time.Second, hop).answered(1, apart, asEver) }, usual(same)},
 		{"another way that is never used again is forgotten", func(s *scene) { s.answered(60, apart, hop).answered(3000, apart, asEver) }, usual(same)},
-		{"another machine", func(s *scene) { s.answered(60, apart, asEver).answered(20, apart, func(d *datagram) { d.mac = forgerMAC }) }, usual(same)},
-		{"another router", func(s *scene) { s.answered(60, apart, asEver).answered(60, apart, func(d *datagram) { d.mac = forgerMAC }) },
+		{"another machine", func(s *scene) {
+			s.answered(60, apart, asEver).answered(20, apart, func(d *datagram) { d.mac = forgerMAC })
+		}, usual(same)},
+		{"another router", func(s *scene) {
+			s.answered(60, apart, asEver).answered(60, apart, func(d *datagram) { d.mac = forgerMAC })
+		},
 			usual(func(k *monitor.Manner) { k.MACs = []string{serverMAC, forgerMAC} })},
 		{"without OPT and cookie, a few times", func(s *scene) { s.answered(60, apart, asEver).answered(15, apart, bare) }, usual(same)},
 		{"a server that was replaced", func(s *scene) { s.answered(60, apart, asEver).answered(25, apart, bare) },
 			usual(func(k *monitor.Manner) { k.Always &^= monitor.TraitOPT | monitor.TraitCookie })},
-		{"a nearer node", func(s *scene) { s.answered(60, apart, asEver).answered(7, apart, func(d *datagram) { d.after -= 15 * ms }) },
+		{"a nearer node", func(s *scene) {
+			s.answered(60, apart, asEver).answered(7, apart, func(d *datagram) { d.after -= 15 * ms })
+		},
 			usual(func(k *monitor.Manner) { k.RTT = monitor.Milliseconds(5 * ms) })},
-		{"one that comes too soon", func(s *scene) { s.answered(60, apart, asEver).answered(2, apart, func(d *datagram) { d.after -= 15 * ms }) }, usual(same)},
+		{"one that comes too soon", func(s *scene) {
+			s.answered(60, apart, asEver).answered(2, apart, func(d *datagram) { d.after -= 15 * ms })
+		}, usual(same)},
 		{"forgeries that come first, again and again", func(s *scene) {
 			s.answered(60, apart, asEver)
 			for range 60 {
