@@ -148,9 +148,23 @@ func (m *Monitor) takeResult(r result) {
 		q.began = r.job.began
 	}
 	m.judge(q, r.sample, r.job.step)
+	m.seek(q, r.sample)
 	if r.job.verify {
 		m.verified(q.subject)
 	}
+}
+
+// seek has witnesses asked at once where this host's resolvers answered for a name
+// and no longer do: whether that is theirs or the zone's doing, only others know.
+// It is done once as long as it lasts; where the network fails for all names, as many
+// as what is overheard may wake.
+func (m *Monitor) seek(q *question, s Sample) {
+	if m.cfg.Once || q.open() || q.ruling.Fresh || q.answered.IsZero() || !q.subject.witnessed.Before(q.answered) ||
+		!slices.ContainsFunc(s.Answers, func(o Observation) bool { return o.Role == Local }) || !m.wake(q) {
+		return
+	}
+	q.subject.nextWit = s.At
+	m.appoint(q.subject, m.cfg.Now())
 }
 
 // judge rules on the case with the new sample, learns from it, and acts.
