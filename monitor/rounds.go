@@ -68,8 +68,7 @@ func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 	m.counts.Rounds++
 	witness := !now.Before(s.nextWit) || m.recheckWitnesses(s, now)
 	if witness {
-		s.witnessed = now
-		s.nextWit = now.Add(jitter(m.cfg.Timing.WitnessInterval, 0.2))
+		m.witnessed(s, now)
 	}
 	for _, q := range s.questions {
 		rs := m.own(q.q.Type)
@@ -163,8 +162,16 @@ func (m *Monitor) seek(q *question, s Sample) {
 		!slices.ContainsFunc(s.Answers, func(o Observation) bool { return o.Role == Local }) || !m.wake(q) {
 		return
 	}
-	q.subject.nextWit = s.At
-	m.appoint(q.subject, m.cfg.Now())
+	m.witnessed(q.subject, m.cfg.Now())
+	for _, q := range q.subject.questions {
+		m.start(job{question: q, step: -1, asks: m.witnesses(q.subject)})
+	}
+}
+
+// witnessed notes that witnesses are asked now, and says when they are again.
+func (m *Monitor) witnessed(s *subject, now time.Time) {
+	s.witnessed = now
+	s.nextWit = now.Add(jitter(m.cfg.Timing.WitnessInterval, 0.2))
 }
 
 // judge rules on the case with the new sample, learns from it, and acts.
