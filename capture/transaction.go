@@ -32,7 +32,7 @@ func (m *Matcher) begin(pair uint64, id uint16, q asked, age uint8, client uint1
 	was := len(t.slots)
 	n := t.add(s)
 	if len(t.slots) > was {
-		m.ended.grow(len(t.slots))
+		m.ended.grow(len(t.slots), m.at)
 	}
 	m.openNow.Store(int64(t.open))
 	return n
