@@ -66,7 +66,7 @@ type Matcher struct {
 	watched map[uint64]*bucket // by the hash of a name, what is left of its budget
 	table   table
 	clients [clientCounters]uint32
-	memory  *memory
+	memory  memories
 	heard   map[uint64]int64 // when, ns since 1970
 	ended   tombs
 	budget  budget
@@ -93,7 +93,7 @@ func NewMatcher(cfg Config) *Matcher {
 	}
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
-		memory: newMemory(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
+		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
 	}
 	m.ended = newTombs(len(m.table.slots))
 	m.hold.Store(int64(holdAnswered))

@@ -178,8 +178,15 @@ func (m *Matcher) keep(e *slot, p packet, frame []byte) bool {
 	if e.packets == maxSeen {
 		return false
 	}
+	which := place(forAsked)
+	switch {
+	case e.queries == 0:
+		which = forLone
+	case e.is(watchedBit):
+		which = forWatched
+	}
 	p.before = e.last
-	e.last = m.memory.put(p, frame, m.at-int64(holdOpen))
+	e.last = m.memory.put(which, p, frame, m.at-int64(holdOpen))
 	e.packets++
 	return true
 }
