@@ -69,17 +69,17 @@ func (m *Matcher) evict() {
 	} else {
 		m.shortened.Add(1)
 	}
-	m.hold.Store(min(held, int64(holdAnswered)))
+	m.hold.Store(min(held, int64(HoldAnswered)))
 	m.drop(oldest)
 }
 
 // expire ends what was held long enough.
 func (m *Matcher) expire() {
 	t := &m.table
-	for i, hold := range [ages]time.Duration{holdAnswered, holdOpen, holdAnswered, holdOpen, holdOpen} {
+	for i, hold := range [ages]time.Duration{HoldAnswered, holdOpen, HoldAnswered, holdOpen, holdOpen} {
 		for n := t.ages[i].first; n != 0 && m.at-t.slots[n].touched > int64(hold); n = t.ages[i].first {
-			if i == answered && m.hold.Load() != int64(holdAnswered) {
-				m.hold.Store(int64(holdAnswered))
+			if i == answered && m.hold.Load() != int64(HoldAnswered) {
+				m.hold.Store(int64(HoldAnswered))
 			}
 			m.drop(n)
 		}
