@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
 	"net/netip"
@@ -8,16 +9,19 @@ import (
 
 // pair stands for two that talk by a protocol: addresses and ports of both.
 func (m *Matcher) pair(client, server netip.AddrPort, protocol uint8) uint64 {
-	var b [38]byte
-	c, s := client.Addr().As16(), server.Addr().As16()
-	copy(b[:], c[:])
-	copy(b[16:], s[:])
-	b[32], b[33] = byte(client.Port()>>8), byte(client.Port())
-	b[34], b[35] = byte(server.Port()>>8), byte(server.Port())
-	b[36] = protocol
-	if client.Addr().Is4() {
-		b[37] = 4 // rather than the same address mapped into IPv6
+	var b [37]byte
+	binary.BigEndian.PutUint16(b[:], client.Port())
+	binary.BigEndian.PutUint16(b[2:], server.Port())
+	b[4] = protocol
+	if c, s := client.Addr(), server.Addr(); c.Is4() && s.Is4() {
+		c, s := c.As4(), s.As4()
+		copy(b[5:], c[:])
+		copy(b[9:], s[:])
+		return maphash.Bytes(m.seed, b[:13])
 	}
+	c, s := client.Addr().As16(), server.Addr().As16()
+	copy(b[5:], c[:])
+	copy(b[21:], s[:])
 	return maphash.Bytes(m.seed, b[:])
 }
 

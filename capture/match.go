@@ -42,7 +42,7 @@ type Config struct {
 // attackers answer up to half a second after the genuine answer, and a resolver
 // may take seconds for its own (Duan et al., Hold-On, SATIN 2012: 5 s).
 const (
-	holdAnswered = 5 * time.Second
+	HoldAnswered = 5 * time.Second  // once it is answered, and where there is room; see Stats.Hold
 	holdOpen     = 10 * time.Second // not yet answered, watched, or odd
 	holdLeast    = time.Second      // however full the table is; below it we are blind
 	sameFrame    = 20 * time.Millisecond
@@ -50,11 +50,13 @@ const (
 	backwards    = time.Minute      // a clock set back by more than this ends all transactions
 )
 
+// DefaultTransactions is what Config.Transactions is by default.
+const DefaultTransactions = 1 << 16
+
 const (
-	defaultTransactions = 1 << 16
-	memoryEach          = 256 // octets of memory for a transaction
-	maxSeen             = 16  // packets of one transaction that are looked at
-	maxHeard            = 4096
+	memoryEach = 256 // octets of memory for a transaction
+	maxSeen    = 16  // packets of one transaction that are looked at
+	maxHeard   = 4096
 )
 
 // Matcher pairs queries with all responses that claim to answer them. It takes
@@ -66,7 +68,7 @@ type Matcher struct {
 	watched map[uint64]*bucket // by the hash of a name, what is left of its budget
 	table   table
 	clients [clientCounters]uint32
-	memory  *memory
+	memory  memories
 	heard   map[uint64]int64 // when, ns since 1970
 	ended   tombs
 	budget  budget
@@ -90,18 +92,18 @@ type Matcher struct {
 // NewMatcher makes a matcher. Names that cannot be are passed over.
 func NewMatcher(cfg Config) *Matcher {
 	if cfg.Transactions <= 0 {
-		cfg.Transactions = defaultTransactions
+		cfg.Transactions = DefaultTransactions
 	}
 	if cfg.Memory <= 0 {
 		cfg.Memory = memoryEach * cfg.Transactions
 	}
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
-		memory: newMemory(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
+		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
 		servers: neighbours{}, aside: map[uint64]*strays{},
 	}
 	m.ended = newTombs(len(m.table.slots))
-	m.hold.Store(int64(holdAnswered))
+	m.hold.Store(int64(HoldAnswered))
 	for _, name := range cfg.Watched {
 		if wire, err := nameWire(name); err == nil {
 			m.watched[maphash.String(m.seed, wire)] = new(bucket)

@@ -48,11 +48,38 @@ type packet struct {
 	torn   bool // which contradict each other
 }
 
-// place is where a packet lies in a memory: the number of the chunk, from 1, and
-// that of the packet in it. It is never used for another packet.
+// place is where a packet lies: which memory, the number of the chunk in it, from
+// 1, and that of the packet. It is never used for another packet.
 type place uint64
 
-func placeOf(chunk place, packet int) place { return chunk*chunkPackets + place(packet) }
+const placeMemory = 62 // bits below the number of the memory
+
+// memories are apart, so that what anybody can send without end does not push out
+// what is wanted most: packets of watched names, of others that somebody asked for,
+// and responses to nothing.
+type memories [3]*memory
+
+const (
+	forWatched = iota
+	forAsked
+	forLone
+)
+
+// newMemories makes memories of about size octets together.
+func newMemories(size int) memories {
+	return memories{newMemory(size / 4), newMemory(size / 2), newMemory(size / 4)}
+}
+
+func (ms *memories) put(which place, p packet, frame []byte, stale int64) place {
+	return ms[which].put(p, frame, stale) | which<<placeMemory
+}
+
+func (ms *memories) get(p place) (*packet, []byte) {
+	if p == 0 {
+		return nil, nil
+	}
+	return ms[p>>placeMemory].get(p & (1<<placeMemory - 1))
+}
 
 // newMemory makes a memory of about size octets, at least two chunks.
 func newMemory(size int) *memory {
@@ -77,7 +104,7 @@ func (m *memory) put(p packet, frame []byte, stale int64) place {
 	c.octets += len(frame)
 	c.packets++
 	c.newest = max(c.newest, p.at)
-	return placeOf(m.first+place(n), c.packets-1)
+	return (m.first+place(n))*chunkPackets + place(c.packets-1)
 }
 
 // turn begins another chunk.

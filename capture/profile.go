@@ -216,7 +216,7 @@ func (p *profile) see(l look, key uint64, at int64) {
 	free := -1
 	for i := range p.held {
 		x := &p.held[i]
-		if x.at != 0 && max(at-x.at, x.at-at) > int64(holdAnswered) {
+		if x.at != 0 && max(at-x.at, x.at-at) > int64(HoldAnswered) {
 			p.take(x.look, x.at)
 			*x = heldLook{}
 		}
@@ -325,8 +325,8 @@ func ones(set []uint64) (n int) {
 	return n
 }
 
-// mark sets the bit of a hash.
-func mark(set []uint64, hash uint64) {
+// setBit sets the bit of a hash.
+func setBit(set []uint64, hash uint64) {
 	i := hash % uint64(64*len(set))
 	set[i/64] |= 1 << (i % 64)
 }

@@ -98,8 +98,8 @@ func (r *racket) knock(port uint16, says uint64, at int64) {
 		r.second, r.knocks, r.sweeper, r.ports, r.said = at, 0, false, [4]uint64{}, [4]uint64{}
 	}
 	r.knocks = min(r.knocks+1, math.MaxInt32/2)
-	mark(r.ports[:], uint64(port))
-	mark(r.said[:], says)
+	setBit(r.ports[:], uint64(port))
+	setBit(r.said[:], says)
 	n := int(r.knocks)
 	if r.sweeper || n > 4*len(r.said)*64 || !monitor.Sweeping(n, ones(r.ports[:])) || 2*ones(r.said[:]) > min(n, 64*len(r.said)) {
 		return
@@ -149,7 +149,7 @@ func (r *racket) deny(question []byte, hash uint64, at int64) {
 		clear(r.labels)
 	}
 	r.votes++
-	mark(r.labels, hash)
+	setBit(r.labels, hash)
 }
 
 // noise gives what there is to tell at a time; nil for nothing.

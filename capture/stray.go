@@ -27,10 +27,15 @@ type strays struct {
 	n        int
 }
 
-func (s *strays) keep(m *Matcher, f *Frame, g *datagram) {
+// stray keeps the first few packets that were aimed at a transaction.
+func (m *Matcher) stray(s *strays, e *slot, f *Frame, g *datagram) {
 	s.at = m.at
+	which := place(forAsked)
+	if e.is(watchedBit) {
+		which = forWatched
+	}
 	if s.n < maxStrayPackets {
-		s.places[s.n] = m.memory.put(m.see(f, g, false), f.Data, m.at-int64(holdOpen))
+		s.places[s.n] = m.memory.put(which, m.see(f, g, false), f.Data, m.at-int64(holdOpen))
 		s.n++
 	}
 }
@@ -92,8 +97,8 @@ func (m *Matcher) guess(f *Frame, g *datagram, pair uint64, q asked, late bool) 
 			s.says = says
 		}
 		s.wrongID, s.differ = s.wrongID+1, s.differ || s.says != says
-		mark(s.ids[:], uint64(id))
-		s.keep(m, f, g)
+		setBit(s.ids[:], uint64(id))
+		m.stray(s, e, f, g)
 		storm := s.wrongID >= s.next && s.told().Storm()
 		if asks && e.is(watchedBit) && e.answers > 0 && (storm || n.wants(q.whole, m.at)) {
 			s.next, m.hit = 2*s.wrongID, m.table.find(pair, e.id)
@@ -120,7 +125,7 @@ func (m *Matcher) mistake(f *Frame, g *datagram, e *slot) {
 	}
 	if s := m.strayed(keyHash(e.pair, e.id)); s != nil {
 		s.question++
-		s.keep(m, f, g)
+		m.stray(s, e, f, g)
 	}
 }
 

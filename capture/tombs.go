@@ -34,14 +34,16 @@ func (t *tombs) row(tag uint32) *[tombRow]tomb { return &t.rows[tag>>(32-t.bits)
 
 // add remembers that a transaction ended at now, in ns since 1970.
 func (t *tombs) add(hash uint64, now int64) {
-	t.put(tomb{uint32(hash >> 32), tombTime(now)})
+	t.put(tomb{uint32(hash >> 32), tombTime(now)}, tombTime(now))
 }
 
-func (t *tombs) put(x tomb) {
+// put has one in place of the oldest of its row. To that those belong that are of a
+// time yet to come, as before a clock was set back: now less that is huge.
+func (t *tombs) put(x tomb, now uint32) {
 	row := t.row(x.tag)
 	oldest := 0
 	for i := range row {
-		if x.at-row[i].at > x.at-row[oldest].at {
+		if now-row[i].at > now-row[oldest].at {
 			oldest = i
 		}
 	}
@@ -52,7 +54,6 @@ func (t *tombs) put(x tomb) {
 func (t *tombs) has(hash uint64, now int64) bool {
 	tag, at := uint32(hash>>32), tombTime(now)
 	for _, x := range t.row(tag) {
-		// Of a time yet to come, as before a clock was set back, the difference is huge.
 		if x.tag == tag && at-x.at <= uint32(lateFor/time.Second) {
 			return true
 		}
@@ -61,13 +62,13 @@ func (t *tombs) has(hash uint64, now int64) bool {
 }
 
 // grow makes room for at least n, and keeps what there is.
-func (t *tombs) grow(n int) {
+func (t *tombs) grow(n int, now int64) {
 	old := t.rows
 	*t = newTombs(n)
 	for _, row := range old {
 		for _, x := range row {
 			if x.at != 0 {
-				t.put(x)
+				t.put(x, tombTime(now))
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func (m *Matcher) begin(pair uint64, id uint16, q asked, age uint8, client uint1
 	was := len(t.slots)
 	n := t.add(s)
 	if len(t.slots) > was {
-		m.ended.grow(len(t.slots))
+		m.ended.grow(len(t.slots), m.at)
 	}
 	m.openNow.Store(int64(t.open))
 	return n
@@ -69,17 +69,17 @@ func (m *Matcher) evict() {
 	} else {
 		m.shortened.Add(1)
 	}
-	m.hold.Store(min(held, int64(holdAnswered)))
+	m.hold.Store(min(held, int64(HoldAnswered)))
 	m.drop(oldest)
 }
 
 // expire ends what was held long enough.
 func (m *Matcher) expire() {
 	t := &m.table
-	for i, hold := range [ages]time.Duration{holdAnswered, holdOpen, holdAnswered, holdOpen, holdOpen} {
+	for i, hold := range [ages]time.Duration{HoldAnswered, holdOpen, HoldAnswered, holdOpen, holdOpen} {
 		for n := t.ages[i].first; n != 0 && m.at-t.slots[n].touched > int64(hold); n = t.ages[i].first {
-			if i == answered && m.hold.Load() != int64(holdAnswered) {
-				m.hold.Store(int64(holdAnswered))
+			if i == answered && m.hold.Load() != int64(HoldAnswered) {
+				m.hold.Store(int64(HoldAnswered))
 			}
 			m.drop(n)
 		}
@@ -178,8 +178,15 @@ func (m *Matcher) keep(e *slot, p packet, frame []byte) bool {
 	if e.packets == maxSeen {
 		return false
 	}
+	which := place(forAsked)
+	switch {
+	case e.queries == 0:
+		which = forLone
+	case e.is(watchedBit):
+		which = forWatched
+	}
 	p.before = e.last
-	e.last = m.memory.put(p, frame, m.at-int64(holdOpen))
+	e.last = m.memory.put(which, p, frame, m.at-int64(holdOpen))
 	e.packets++
 	return true
 }
