@@ -21,6 +21,11 @@ type Config struct {
 	// about 200 octets each.
 	Transactions int
 
+	// Tunnels takes packets out of VXLAN and GRE, ERSPAN included, as the mirror
+	// port of a switch sends them. Whoever can reach this host can send such, and
+	// so say what was overheard: it is for captures, and where it is asked for.
+	Tunnels bool
+
 	// Memory is how many octets of recent frames are kept, to compare answers
 	// and to show them as evidence. 8 MiB by default.
 	Memory int
@@ -63,8 +68,9 @@ type Matcher struct {
 	lost    uint64
 	lostAt  time.Time
 
-	decoder *decoder
-	again   *decoder // for frames out of memory, while a fresh one is in use
+	tcp     connections
+	sums    sums
+	decoder decoder
 	name    [maxName]byte
 
 	counters
@@ -75,6 +81,7 @@ type Matcher struct {
 type key struct {
 	client, server netip.AddrPort
 	id             uint16
+	stream         bool // over TCP
 }
 
 // entry is one open transaction.
@@ -88,6 +95,7 @@ type entry struct {
 	seen      []seen
 	watched   bool
 	odd       bool // its answers differ
+	refused   bool // an ICMP error says that the query or an answer was not taken
 	prev      *entry
 	next      *entry
 	queue     *queue
@@ -119,8 +127,9 @@ func NewMatcher(cfg Config) *Matcher {
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[string]bool{}, table: map[key]*entry{},
 		clients: map[netip.Addr]int{}, memory: newMemory(cfg.Memory), heard: map[uint64]time.Time{},
-		decoder: newDecoder(), again: newDecoder(),
+		decoder: decoder{tunnels: cfg.Tunnels},
 	}
+	m.tcp.counters = &m.counters
 	for _, name := range cfg.Watched {
 		if wire, err := nameWire(name); err == nil {
 			m.watched[wire] = true
@@ -133,32 +142,47 @@ const (
 	dnsPort = 53 // of Do53
 	classIN = 1
 	flagTC  = 1 << 9
-
-	protocolUDP = 17
 )
 
 // Take takes in one frame. It returns a sample, and true, when the frame is a
 // response that contradicts an earlier one to the same query, or the first to a
-// query for a watched name.
+// query for a watched name. One frame can be the end of several responses, over
+// TCP: More gives the further samples, and is to be called until it is false.
 func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	m.packets.Add(1)
+	m.tcp.ready = m.tcp.ready[:0]
 	m.tick(&f)
 	g, sort := m.decoder.decode(&f)
+	if sort == fragment {
+		m.fragments.Add(1)
+		g, sort = m.reassemble(&f, &g)
+	}
 	switch sort {
 	case broken:
 		m.undecodable.Add(1)
-		return monitor.Sample{}, false
-	case fragment:
-		m.fragments.Add(1)
-		if g, sort = m.reassemble(&f); sort != udp {
-			return monitor.Sample{}, false
+	case icmp:
+		m.icmp(&g)
+	case tcp:
+		return m.segment(&f, &g)
+	case udp:
+		if g.src.Port() == dnsPort || g.dst.Port() == dnsPort {
+			return m.datagram(&f, &g)
 		}
-	case other:
+	}
+	return monitor.Sample{}, false
+}
+
+// datagram takes in one that is DNS by its ports.
+func (m *Matcher) datagram(f *Frame, g *datagram) (monitor.Sample, bool) {
+	if !m.sums.good(f, g) {
+		m.badChecksum.Add(1)
 		return monitor.Sample{}, false
 	}
-	if g.src.Port() != dnsPort && g.dst.Port() != dnsPort {
-		return monitor.Sample{}, false
-	}
+	return m.message(f, g)
+}
+
+// message takes in a DNS message.
+func (m *Matcher) message(f *Frame, g *datagram) (monitor.Sample, bool) {
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
@@ -169,9 +193,9 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	}
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		return m.response(&f, &g, &h)
+		return m.response(f, g, &h)
 	case !h.response() && g.dst.Port() == dnsPort:
-		m.query(&f, &g, &h)
+		m.query(f, g, &h)
 	default:
 		m.undecodable.Add(1)
 	}
@@ -180,13 +204,9 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 
 // reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
 // it would have come in.
-func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
-	n, ok := stripLink(f)
+func (m *Matcher) reassemble(f *Frame, g *datagram) (datagram, sort) {
+	p, ok := parsePiece(f, g)
 	if !ok {
-		return datagram{}, other
-	}
-	p, ok := parsePiece(f, n)
-	if !ok || p.proto != protocolUDP {
 		return datagram{}, other
 	}
 	whole, torn, done := m.parts.add(f, p)
@@ -196,9 +216,9 @@ func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
 	}
 	m.reassembled.Add(1)
 	*f = whole
-	g, sort := m.decoder.decode(f)
-	g.torn = torn
-	return g, sort
+	d, sort := m.decoder.decode(f)
+	d.torn = torn
+	return d, sort
 }
 
 // tick moves time on to that of the frame, and lets transactions end.
@@ -228,7 +248,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.queries.Add(1)
-	k := key{client: g.src, server: g.dst, id: h.id}
+	k := key{client: g.src, server: g.dst, id: h.id, stream: g.stream}
 	q := m.hash(h)
 	e := m.table[k]
 	if e != nil && e.question != q {
@@ -258,7 +278,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	if h.question == nil {
 		return monitor.Sample{}, false // an error from a server that did not read the question
 	}
-	k := key{client: g.dst, server: g.src, id: h.id}
+	k := key{client: g.dst, server: g.src, id: h.id, stream: g.stream}
 	q := m.hash(h)
 	e := m.table[k]
 	switch {
@@ -317,6 +337,14 @@ func (m *Matcher) see(f *Frame, g *datagram, query bool) seen {
 	}
 }
 
+// transport is what a transaction went over.
+func (k key) transport() monitor.Transport {
+	if k.stream {
+		return monitor.TCP
+	}
+	return monitor.UDP
+}
+
 // hash stands for a question: its name in lower case, type and class.
 func (m *Matcher) hash(h *header) uint64 {
 	var hash maphash.Hash
@@ -363,7 +391,7 @@ func (m *Matcher) sample(e *entry, h *header) (monitor.Sample, bool) {
 			continue
 		}
 		f := Frame{At: x.at, Link: x.link, Data: raw, Length: x.length, Number: x.number, Interface: x.iface}
-		g, _ := m.again.decode(&f)
+		g := m.decoder.again(&f)
 		p := monitor.Packet{
 			At: x.at, Frame: x.number, Src: g.src, Dst: g.dst, TXID: e.id, HopLimit: g.hop, MAC: macString(g.mac),
 			Iface: x.iface, Link: uint16(x.link), Raw: append([]byte(nil), raw...),
@@ -379,7 +407,7 @@ func (m *Matcher) sample(e *entry, h *header) (monitor.Sample, bool) {
 			sent = x.at
 			continue
 		}
-		o := monitor.Observation{At: x.at, Resolver: "wire", Server: e.server.Addr(), Transport: monitor.UDP, Packet: &p}
+		o := monitor.Observation{At: x.at, Resolver: "wire", Server: e.server.Addr(), Transport: e.transport(), Packet: &p}
 		if m.cfg.Local != nil && m.cfg.Local(e.client.Addr()) {
 			o.Role = monitor.Local
 		}
@@ -388,7 +416,7 @@ func (m *Matcher) sample(e *entry, h *header) (monitor.Sample, bool) {
 		}
 		readResponse(&o, &p, g.payload, &head)
 		if x.torn {
-			p.Broken = brokenFragments
+			p.Broken = e.tornText()
 		}
 		s.Answers = append(s.Answers, o)
 	}

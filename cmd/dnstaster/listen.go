@@ -97,7 +97,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 		if !f.At.Before(e.opened) && !f.At.After(e.before) {
 			continue
 		}
-		if s, ok := e.matchers[i].Take(f); ok {
+		for s, ok := e.matchers[i].Take(f); ok; s, ok = e.matchers[i].More() {
 			offer(s) // what finds no room is counted there
 		}
 	}
