@@ -58,10 +58,11 @@ func (s *stream) add(seq uint32, data []byte, response bool, give func(said []by
 	case off > 2*maxStream:
 		return true // of no window that the other side opened
 	case off > len(s.buf):
-		if len(s.ahead) == maxAhead || len(s.buf)+s.waiting+len(data) > maxStream {
+		at := s.base + uint32(off)
+		if len(s.ahead) == maxAhead || !s.room(len(data)) {
 			return false
 		}
-		s.ahead = append(s.ahead, segment{s.base + uint32(off), bytes.Clone(data)})
+		s.ahead = append(s.ahead, segment{at, bytes.Clone(data)})
 		s.waiting += len(data)
 		return true
 	}
@@ -101,12 +102,8 @@ func (s *stream) put(off int, data []byte, give func([]byte, uint32, bool), conf
 		s.otherwise(off, data, give)
 	}
 	data = data[old:]
-	if len(s.buf)+len(data) > maxStream {
-		s.base += uint32(s.given)
-		s.buf, s.given = s.buf[:copy(s.buf, s.buf[s.given:])], 0
-		if len(s.buf)+s.waiting+len(data) > maxStream {
-			return false
-		}
+	if !s.room(len(data)) {
+		return false
 	}
 	s.buf = append(s.buf, data...)
 	for {
@@ -120,6 +117,16 @@ func (s *stream) put(off int, data []byte, give func([]byte, uint32, bool), conf
 		give(s.buf[s.given:s.given+size], s.base+uint32(s.given), s.torn)
 		s.given, s.torn = s.given+size, false
 	}
+}
+
+// room reports whether n octets more can be kept. Messages that were given are let go of
+// for them.
+func (s *stream) room(n int) bool {
+	if len(s.buf)+s.waiting+n > maxStream {
+		s.base += uint32(s.given)
+		s.buf, s.given = s.buf[:copy(s.buf, s.buf[s.given:])], 0
+	}
+	return len(s.buf)+s.waiting+n <= maxStream
 }
 
 // otherwise gives the messages that there would be if data at off were genuine, where
