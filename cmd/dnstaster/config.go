@@ -89,6 +89,7 @@ type captureConfig struct {
 	Enabled    toggle   `yaml:"enabled"`
 	Interfaces []string `yaml:"interfaces"`
 	Unwatched  string   `yaml:"unwatched"`
+	Tunnels    bool     `yaml:"tunnels"`
 	At         position
 }
 

@@ -46,7 +46,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		watched = append(watched, w.Name)
 	}
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces)}, log)
+		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Tunnels: c.Tunnels}, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
@@ -57,7 +57,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Tunnels: c.Tunnels}))
 		e.names = append(e.names, name)
 	}
 	return e, nil
@@ -130,6 +130,23 @@ func (e *ear) status() monitor.WireStatus {
 		s.Blind += m.Blind + m.Forgotten + m.Refused
 	}
 	return s
+}
+
+// decoded sums up what became of the frames on the way to messages.
+func (e *ear) decoded() (sum capture.Stats) {
+	for _, m := range e.matchers {
+		st := m.Stats()
+		sum.Fragments += st.Fragments
+		sum.Reassembled += st.Reassembled
+		sum.Torn += st.Torn
+		sum.TCPMessages += st.TCPMessages
+		sum.TCPConflicts += st.TCPConflicts
+		sum.TCPGivenUp += st.TCPGivenUp
+		sum.BadChecksum += st.BadChecksum
+		sum.QuotedQueries += st.QuotedQueries
+		sum.QuotedResponses += st.QuotedResponses
+	}
+	return sum
 }
 
 // localAddrs knows this host's addresses, as they were a moment ago.
