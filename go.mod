@@ -8,7 +8,7 @@ require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // the man page of the configuration; cobra makes the others with it
 	github.com/goccy/go-yaml v1.19.2 // configuration, with the place of each error
 	github.com/google/go-cmp v0.7.0 // tests: what differs
-	github.com/google/gopacket v1.1.19 // packets, from network to transport layer
+	github.com/google/gopacket v1.1.19 // tests: packets are made with it, and ours is held against what it reads
 	github.com/miekg/dns v1.1.73 // DNS messages
 	github.com/oklog/ulid/v2 v2.1.2 // ids of alerts, in order of time
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // who announces an address, from MaxMind DB files

@@ -32,6 +32,7 @@ type Frame struct {
 	Length    int    // on the wire, in bytes; more than len(Data) where the capture cut it
 	Number    int    // of its record in the file, from 1; 0 live
 	Interface int    // index on this host, or of the interface in the file
+	Sums      Sums   // whether its checksums are to be judged
 	Lost      uint64 // frames the source is known to have lost so far
 }
 

@@ -24,10 +24,12 @@ type LiveConfig struct {
 	Promiscuous bool
 	// Ports are those of DNS, at most 8; none stands for 53.
 	Ports []uint16
+	// Tunnels asks for all VXLAN and GRE that comes by, for what may be in it.
+	Tunnels bool
 }
 
-// Live gives the frames of this host's interfaces, as LinkSLL2: DNS over UDP,
-// and what might be it. It is a Source. A datagram on the loopback interface is
+// Live gives the frames of this host's interfaces, as LinkSLL2: DNS over UDP
+// and TCP, what might be it, and ICMP errors. It is a Source. A datagram on the loopback interface is
 // given once, though the kernel shows it as sent and as received.
 //
 // It is a packet socket of type SOCK_DGRAM, for there the network header comes
@@ -78,7 +80,7 @@ func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) {
 	if len(cfg.Ports) == 0 {
 		cfg.Ports = []uint16{53}
 	}
-	program, err := filterProgram(cfg.Ports)
+	program, err := filterProgram(filterWanted{cfg.Ports, cfg.Tunnels})
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,11 @@ type Config struct {
 	// at 130,000 (see Stats.Hold), and what must end sooner is Stats.Blind.
 	Transactions int
 
+	// Tunnels takes packets out of VXLAN and GRE, ERSPAN included, as the mirror
+	// port of a switch sends them. Whoever can reach this host can send such, and
+	// so say what was overheard: it is for captures, and where it is asked for.
+	Tunnels bool
+
 	// Memory bounds the octets of recent packets that are kept, to compare answers
 	// and to show them as evidence: 64 and the frame each. It is taken as it is
 	// needed. By default it is 256 octets for each of Transactions, 16 MiB.
@@ -82,8 +87,9 @@ type Matcher struct {
 	lost    uint64
 	lostAt  time.Time
 
-	decoder *decoder
-	again   *decoder // for frames out of memory, while a fresh one is in use
+	tcp     connections
+	sums    sums
+	decoder decoder
 	name    [maxName]byte
 
 	counters
@@ -99,9 +105,10 @@ func NewMatcher(cfg Config) *Matcher {
 	}
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
-		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
+		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: decoder{tunnels: cfg.Tunnels},
 		servers: neighbours{}, aside: map[uint64]*strays{},
 	}
+	m.tcp.counters, m.parts.orphaned = &m.counters, m.orphan
 	m.ended = newTombs(len(m.table.slots))
 	m.hold.Store(int64(HoldAnswered))
 	for _, name := range cfg.Watched {
@@ -116,36 +123,51 @@ const (
 	dnsPort = 53 // of Do53
 	classIN = 1
 	flagTC  = 1 << 9
-
-	protocolUDP = 17
 )
 
 // Take takes in one frame. It returns a sample, and true, when the frame is a
 // response that contradicts an earlier one to the same query, or the first to a
-// query for a watched name.
+// query for a watched name. One frame can be the end of several responses, over
+// TCP: More gives the further samples, and is to be called until it is false.
 func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	m.packets.Add(1)
+	m.tcp.ready = m.tcp.ready[:0]
 	m.tick(&f)
 	g, sort := m.decoder.decode(&f)
+	if sort == fragment {
+		m.fragments.Add(1)
+		g, sort = m.reassemble(&f, &g)
+	}
 	switch sort {
 	case broken:
 		m.undecodable.Add(1)
-		return monitor.Sample{}, false
-	case fragment:
-		m.fragments.Add(1)
-		if g, sort = m.reassemble(&f); sort != udp {
-			return monitor.Sample{}, false
+	case icmp:
+		m.icmp(&g)
+	case tcp:
+		return m.segment(&f, &g)
+	case udp:
+		if g.src.Port() == dnsPort || g.dst.Port() == dnsPort {
+			return m.datagram(&f, &g)
 		}
-	case other:
+	}
+	return monitor.Sample{}, false
+}
+
+// datagram takes in one that is DNS by its ports.
+func (m *Matcher) datagram(f *Frame, g *datagram) (monitor.Sample, bool) {
+	if !m.sums.good(f, g) {
+		m.badChecksum.Add(1)
 		return monitor.Sample{}, false
 	}
-	if g.src.Port() != dnsPort && g.dst.Port() != dnsPort {
-		return monitor.Sample{}, false
-	}
+	return m.message(f, g)
+}
+
+// message takes in a DNS message.
+func (m *Matcher) message(f *Frame, g *datagram) (monitor.Sample, bool) {
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
-		m.knock(&g)
+		m.knock(g)
 		return monitor.Sample{}, false
 	}
 	if h.opcode() != 0 {
@@ -153,40 +175,36 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	}
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		if s, ok := m.response(&f, &g, &h); ok {
+		if s, ok := m.response(f, g, &h); ok {
 			return s, ok
 		}
-		return m.besieged(&g, &h)
+		return m.besieged(g, &h)
 	case !h.response() && g.dst.Port() == dnsPort:
-		m.query(&f, &g, &h)
+		m.query(f, g, &h)
 	default:
 		m.undecodable.Add(1)
-		m.knock(&g)
+		m.knock(g)
 	}
 	return monitor.Sample{}, false
 }
 
 // reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
 // it would have come in.
-func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
-	n, ok := stripLink(f)
+func (m *Matcher) reassemble(f *Frame, g *datagram) (datagram, sort) {
+	p, ok := parsePiece(f, g)
 	if !ok {
 		return datagram{}, other
 	}
-	p, ok := parsePiece(f, n)
-	if !ok || p.proto != protocolUDP {
-		return datagram{}, other
-	}
 	whole, torn, done := m.parts.add(f, p)
-	m.torn.Store(m.parts.torn)
+	m.piece(&p, m.parts.torn > m.torn.Swap(m.parts.torn))
 	if !done {
 		return datagram{}, fragment
 	}
 	m.reassembled.Add(1)
 	*f = whole
-	g, sort := m.decoder.decode(f)
-	g.pieced, g.torn = true, torn
-	return g, sort
+	d, sort := m.decoder.decode(f)
+	d.pieced, d.torn = true, torn
+	return d, sort
 }
 
 // tick moves time on to that of the frame, and lets transactions end.
@@ -207,7 +225,6 @@ func (m *Matcher) tick(f *Frame) {
 	if m.first == 0 {
 		m.first = at
 	}
-	m.hit = 0
 	if at > m.at {
 		m.now, m.at = f.At, at
 	}
@@ -223,7 +240,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.queries.Add(1)
-	pair, client := m.pair(g.src, g.dst, protocolUDP), m.client(g.src.Addr())
+	pair, client := m.pair(g.src, g.dst, g.protocol), m.client(g.src.Addr())
 	q := m.question(h)
 	n := m.table.find(pair, h.id)
 	if n != 0 && m.table.slots[n].question != q.short() {
@@ -255,7 +272,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	if h.question == nil {
 		return monitor.Sample{}, false // an error from a server that did not read the question
 	}
-	pair := m.pair(g.dst, g.src, protocolUDP)
+	pair := m.pair(g.dst, g.src, g.protocol)
 	q := m.question(h)
 	n := m.table.find(pair, h.id)
 	switch {

@@ -67,7 +67,7 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 			continue
 		}
 		f := x.frame(raw)
-		g, _ := m.again.decode(&f)
+		g := m.decoder.again(&f)
 		p := packetOf(&f, &g)
 		p.TXID, p.Fragmented = e.id, x.pieced
 		var buf [maxName]byte
@@ -83,7 +83,7 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 			sent = f.At
 			continue
 		}
-		o := monitor.Observation{At: f.At, Resolver: "wire", Server: g.src.Addr(), Transport: monitor.UDP, Packet: &p}
+		o := monitor.Observation{At: f.At, Resolver: "wire", Server: g.src.Addr(), Transport: g.transportName(), Packet: &p}
 		if m.cfg.Local != nil && m.cfg.Local(g.dst.Addr()) {
 			o.Role = monitor.Local
 		}
@@ -93,7 +93,7 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		readResponse(&o, &p, g.payload, &head)
 		p.Traits = query.granted(g.payload, &head)
 		if x.torn {
-			p.Broken = brokenFragments
+			p.Broken = g.tornText()
 		}
 		s.Answers = append(s.Answers, o)
 	}

@@ -108,11 +108,12 @@ func (m *Matcher) guess(f *Frame, g *datagram, pair uint64, q asked, late bool) 
 
 // besieged hands over the transaction that a response was aimed at, if it is to be.
 func (m *Matcher) besieged(g *datagram, h *header) (monitor.Sample, bool) {
-	if m.hit == 0 {
+	hit := m.hit
+	if m.hit = 0; hit == 0 {
 		return monitor.Sample{}, false
 	}
-	e, q := &m.table.slots[m.hit], m.question(h)
-	if e.pair != m.pair(g.dst, g.src, protocolUDP) || e.question != q.short() || e.answers == 0 || !m.afford(q, g.src.Addr()) {
+	e, q := &m.table.slots[hit], m.question(h)
+	if e.pair != m.pair(g.dst, g.src, g.protocol) || e.question != q.short() || e.answers == 0 || !m.afford(q, g.src.Addr()) {
 		return monitor.Sample{}, false
 	}
 	return m.sample(e, h)
@@ -161,7 +162,7 @@ func (m *Matcher) straysOf(e *slot) *monitor.Strays {
 			continue
 		}
 		f := x.frame(raw)
-		g, _ := m.again.decode(&f)
+		g := m.decoder.again(&f)
 		p := packetOf(&f, &g)
 		if len(g.payload) >= 2 {
 			p.TXID = uint16(g.payload[0])<<8 | uint16(g.payload[1])

@@ -127,7 +127,7 @@ func (m *Matcher) learn(e *slot, g *datagram, h *header, first, known bool) {
 			continue
 		}
 		f := x.frame(raw)
-		q, _ := m.again.decode(&f)
+		q := m.decoder.again(&f)
 		var buf [maxName]byte
 		head, ok := parseHeader(q.payload, &buf)
 		if !ok {

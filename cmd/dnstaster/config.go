@@ -90,6 +90,7 @@ type captureConfig struct {
 	Enabled    toggle   `yaml:"enabled"`
 	Interfaces []string `yaml:"interfaces"`
 	Unwatched  string   `yaml:"unwatched"`
+	Tunnels    bool     `yaml:"tunnels"`
 	At         position
 
 	Transactions capacity `yaml:"transactions"` // of all interfaces together

@@ -41,7 +41,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		At: at, Resolver: "isp", Server: addr, Operator: "isp", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Filtering: true,
 		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record}, Beside: []monitor.Record{record},
 		EDE: []uint16{16}, NSID: "res2", RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
-		Cache: &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
+		Cache:  &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
 		Manner: &monitor.Manner{HopLimits: []int{57}, RTT: monitor.Milliseconds(time.Millisecond), MACs: []string{"02:42:ac:11:00:02"}, Always: monitor.TraitRD, Never: monitor.TraitAD},
 	}
 	reason := monitor.Reason{Rule: "dup.conflict", Fact: "x", Weight: 60}

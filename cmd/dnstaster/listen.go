@@ -47,7 +47,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		watched = append(watched, w.Name)
 	}
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces)}, log)
+		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Tunnels: c.Tunnels}, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
@@ -58,7 +58,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Tunnels: c.Tunnels}))
 		e.names = append(e.names, name)
 	}
 	return e, nil
@@ -98,7 +98,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 		if !f.At.Before(e.opened) && !f.At.After(e.before) {
 			continue
 		}
-		if s, ok := e.matchers[i].Take(f); ok {
+		for s, ok := e.matchers[i].Take(f); ok; s, ok = e.matchers[i].More() {
 			offer(s) // what finds no room is counted there
 		}
 	}
@@ -139,6 +139,23 @@ func (e *ear) status() monitor.WireStatus {
 		s.Strays += m.Strays
 	}
 	return s
+}
+
+// decoded sums up what became of the frames on the way to messages.
+func (e *ear) decoded() (sum capture.Stats) {
+	for _, m := range e.matchers {
+		st := m.Stats()
+		sum.Fragments += st.Fragments
+		sum.Reassembled += st.Reassembled
+		sum.Torn += st.Torn
+		sum.TCPMessages += st.TCPMessages
+		sum.TCPConflicts += st.TCPConflicts
+		sum.TCPGivenUp += st.TCPGivenUp
+		sum.BadChecksum += st.BadChecksum
+		sum.QuotedQueries += st.QuotedQueries
+		sum.QuotedResponses += st.QuotedResponses
+	}
+	return sum
 }
 
 // localAddrs knows this host's addresses, as they were a moment ago.

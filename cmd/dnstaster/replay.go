@@ -183,7 +183,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true, Tunnels: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
@@ -201,7 +201,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if s, ok := m.Take(f); ok {
+		for s, ok := m.Take(f); ok; s, ok = m.More() {
 			p.judge.Take(s)
 		}
 		if n%1024 == 0 && ctx.Err() != nil {
