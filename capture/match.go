@@ -80,8 +80,9 @@ type Matcher struct {
 	parts   fragments
 	servers neighbours         // that answered lately
 	aside   map[uint64]*strays // by transaction
-	hit     uint32             // a transaction that the frame was aimed at, to be handed over
-	first   int64              // when the first frame came, ns since 1970
+	recent  recent
+	hit     uint32 // a transaction that the frame was aimed at, to be handed over
+	first   int64  // when the first frame came, ns since 1970
 	now     time.Time
 	at      int64 // now, ns since 1970
 	lost    uint64
@@ -231,6 +232,7 @@ func (m *Matcher) tick(f *Frame) {
 	if f.Lost > m.lost {
 		m.lost, m.lostAt = f.Lost, m.now
 	}
+	m.parts.expire(f.At)
 	m.expire()
 }
 
@@ -260,6 +262,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.ask(n, client)
+	m.fallback(g, q, client)
 	if e.queries > 1 {
 		m.retransmits.Add(1)
 	}
@@ -303,6 +306,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	}
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
+		m.truncate(g, q)
 	}
 	p.says = p.digest
 	if sum, ok := content(m.seed, g.payload, h); ok {

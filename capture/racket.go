@@ -25,7 +25,8 @@ const (
 // racket is what came in the name of a server and was no answer to any query.
 type racket struct {
 	unsolicited, wrongIDs, sweeps, refused, torn tally // in a moment
-	orphans, short, fallbacks, answered          tally // in a minute
+	orphans, short, fallbacks                    tally // in a minute
+	fallen                                       tally // fallbacks, in an hour
 
 	second  int64 // when the second began in which closed ports are counted
 	knocks  int32
@@ -46,8 +47,6 @@ type racket struct {
 	votes   int      // for it
 	labels  []uint64 // a set of names
 	turned  int64
-
-	usual float64 // fallbacks in a minute
 
 	alarmed int64         // when the attack was last noticed; 0 for never
 	worst   monitor.Noise // of it
@@ -158,7 +157,10 @@ func (r *racket) noise(at int64) *monitor.Noise {
 		Unsolicited: r.unsolicited.count(at, aMoment), WrongIDs: r.wrongIDs.count(at, aMoment), Refused: r.refused.count(at, aMoment),
 		Sweeps: r.sweeps.count(at, aMoment), Torn: r.torn.count(at, aMoment),
 		Orphans: r.orphans.count(at, aMinute), ShortFragments: r.short.count(at, aMinute),
-		Fallbacks: max(0, r.fallbacks.count(at, aMinute)-int(math.Ceil(r.usual))),
+	}
+	if n.Fallbacks = r.fallbacks.count(at, aMinute); n.Fallbacks > 0 {
+		usual := (r.fallen.count(at, time.Hour) - n.Fallbacks + 59) / 60 // in a minute
+		n.Fallbacks = max(0, n.Fallbacks-usual)
 	}
 	if n.Sweeps > 0 {
 		n.SweptPorts = r.most

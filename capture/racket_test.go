@@ -1,12 +1,15 @@
 package capture_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/capture"
@@ -30,6 +33,52 @@ func unchanged(int, *datagram) {}
 
 // port gives an address of the client.
 func port(n int) netip.AddrPort { return netip.AddrPortFrom(clientAddr.Addr(), uint16(n)) }
+
+// soon makes an answer another than the ones before, so that it is handed over.
+func soon(d *datagram) { d.msg.Answer[0].Header().Ttl = 7 }
+
+// passes lets frames pass, now.
+func (s *scene) passes(fs ...capture.Frame) {
+	for _, f := range fs {
+		f.At = began.Add(s.now)
+		s.heard = append(s.heard, takeAll(s.m, f)...)
+	}
+}
+
+// huge gives an answer in two fragments, cut behind so many octets.
+func (s *scene) huge(name string, at, id int) []capture.Frame {
+	q := query(s.now, uint16(id), name, dns.TypeA)
+	r := q.reply(s.now, "203.0.113.10")
+	for range 10 {
+		r.msg.Extra = append(r.msg.Extra, &dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{string(make([]byte, 200))}})
+	}
+	s.n++
+	return split(r.frame(s.t, s.n), uint16(id), at)
+}
+
+// overTCP lets a query be asked over TCP.
+func (s *scene) overTCP(q datagram) {
+	c := newTalk(s.t, q)
+	c.tell(0, q)
+	s.passes(c.frames...)
+}
+
+// icmpError is what the receiver of a packet says of it.
+func icmpError(s *scene, kind, code uint8, mtu uint16, about datagram) capture.Frame {
+	s.t.Helper()
+	s.n++
+	quoted := about.frame(s.t, s.n)
+	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: about.dst.Addr().AsSlice(), DstIP: about.src.Addr().AsSlice()}
+	icmp := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, code), Seq: mtu}
+	b := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, icmp, gopacket.Payload(quoted.Data[14:][:48])); err != nil {
+		s.t.Fatal(err)
+	}
+	f := quoted
+	f.Data = append(quoted.Data[:14:14], b.Bytes()...)
+	f.Length = len(f.Data)
+	return f
+}
 
 // TestRacket has somebody be at work in the name of a server, and looks at what the
 // next answer for the watched name is handed over with.
@@ -64,7 +113,65 @@ func TestRacket(t *testing.T) {
 			}
 			s.answered(1, time.Second, asEver)
 		}, &monitor.Noise{Sweeps: 4, SweptPorts: 50}, nil},
+		{"second fragments for every id", func(s *scene) {
+			for i := range 60 {
+				s.passes(s.huge("www.example.com.", 1400, i)[1])
+			}
+			s.answered(1, 6*time.Second, soon)
+		}, &monitor.Noise{Orphans: 60, Sprayed: 60}, nil},
+		{"fragments of one datagram that contradict each other", func(s *scene) {
+			fs := s.huge("www.example.com.", 1400, 7)
+			forged := fs[1]
+			forged.Data = bytes.Clone(forged.Data)
+			forged.Data[len(forged.Data)-1] ^= 1
+			s.passes(fs[0], forged, fs[1])
+			s.passes(append(s.huge("www.example.com.", 1400, 8)[1:2:2], s.huge("www.example.org.", 1400, 8)[1])...)
+			s.answered(1, time.Second, soon)
+		}, &monitor.Noise{Torn: 1}, nil},
+		{"a first fragment that is short", func(s *scene) {
+			s.passes(s.huge("www.example.com.", 512, 7)...)
+			s.answered(1, time.Second, soon)
+		}, &monitor.Noise{ShortFragments: 1}, nil},
+		{"ICMP errors that demand short packets, and that nobody waits", func(s *scene) {
+			q := s.asks("www.example.com.")
+			for range 40 {
+				s.passes(icmpError(s, 3, 3, 0, s.usual(q, "203.0.113.10")))
+			}
+			s.passes(icmpError(s, 3, 4, 552, q), icmpError(s, 3, 4, 1400, q))
+			s.answered(1, time.Second, soon)
+		}, &monitor.Noise{Refused: 40, PathMTU: 552}, nil},
+		{"questions again over TCP", func(s *scene) {
+			for i := range 5 {
+				q := s.asks(fmt.Sprintf("n%d.example.com.", i))
+				s.pass(q)
+				s.pass(s.usual(q, "203.0.113.10"))
+				s.overTCP(q)
+			}
+			s.answered(1, time.Second, soon)
+		}, &monitor.Noise{Fallbacks: 5}, nil},
+
 		// What looks alike.
+		{"a client that asks over TCP alone", func(s *scene) {
+			for i := range 5 {
+				s.overTCP(s.asks(fmt.Sprintf("n%d.example.com.", i)))
+			}
+			s.answered(1, time.Second, soon)
+		}, nil, nil},
+		{"truncated answers", func(s *scene) {
+			for i := range 5 {
+				q := s.asks(fmt.Sprintf("n%d.example.com.", i))
+				s.pass(q)
+				s.pass(s.usual(q, "203.0.113.10").with(func(d *datagram) { d.msg.Truncated = true }))
+				s.overTCP(q)
+			}
+			s.answered(1, time.Second, soon)
+		}, nil, nil},
+		{"large answers in fragments", func(s *scene) {
+			for i := range 20 {
+				s.passes(s.huge("www.example.com.", 1480, i)...)
+			}
+			s.answered(1, 11*time.Second, soon)
+		}, nil, nil},
 		{"one port for all queries, of which some are not seen", func(s *scene) {
 			for i := range 300 {
 				q := s.asks(fmt.Sprintf("n%d.example.com.", i))

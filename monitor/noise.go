@@ -1,5 +1,7 @@
 package monitor
 
+import "slices"
+
 // Strays are responses that were aimed at the transaction of an overheard sample and
 // are no answers to it: they come from its server to the port of its client, while it
 // is open, and bear a wrong id or a wrong question. Who cannot see the query has to
@@ -77,5 +79,11 @@ func (s *Strays) Storm() bool { return s != nil && s.WrongID >= stormAtPort }
 func (s Sample) assault(p *Policy) bool {
 	return s.Via == Wire && (p.on("resp.txid_storm") && (s.Strays.Storm() || s.Noise != nil && s.Noise.WrongIDs >= stormInAll) ||
 		p.on("resp.port_sweep") && s.Noise != nil && s.Noise.Sweeps >= sweepsRepeated ||
-		p.on("frag.dns") && (s.Noise != nil && (s.Noise.Sprayed >= sprayedMany || s.Noise.Torn > 0)))
+		p.on("frag.dns") && s.fragmented() && s.Noise != nil && (s.Noise.Sprayed >= sprayedMany || s.Noise.Torn > 0))
+}
+
+// fragmented reports whether an answer came in fragments: forged ones are no matter to
+// others.
+func (s Sample) fragmented() bool {
+	return slices.ContainsFunc(s.Answers, func(o Observation) bool { return o.Packet != nil && o.Packet.Fragmented })
 }

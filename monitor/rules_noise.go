@@ -118,11 +118,15 @@ func fragDNS(v *view) []Finding {
 		torn := slices.ContainsFunc(s.Answers, func(o Observation) bool {
 			return o.Packet != nil && o.Packet.Fragmented && o.Packet.Broken != ""
 		})
+		w := medium
+		if s.fragmented() {
+			w = strong
+		}
 		switch {
 		case torn || n.Torn > 0:
-			return strong, fmt.Sprintf("fragments of answers of %s contradict each other: some of them are somebody else's", of(s))
+			return w, fmt.Sprintf("fragments of answers of %s contradict each other: some of them are somebody else's", of(s))
 		case n.Sprayed >= sprayedMany:
-			return strong, fmt.Sprintf("%d second fragments came in the name of %s, all alike under different ids, and no first ones", n.Sprayed, of(s))
+			return w, fmt.Sprintf("%d second fragments came in the name of %s, all alike under different ids, and no first ones", n.Sprayed, of(s))
 		case n.Orphans >= orphansMany:
 			return medium, fmt.Sprintf("%d fragments in a minute came in the name of %s, and never their first ones", n.Orphans, of(s))
 		case n.PathMTU > 0 && n.PathMTU < pathMTUSmall:
@@ -195,7 +199,7 @@ func (v *view) assailed(a *Accusation) bool {
 			continue
 		}
 		// What this host made of fragments is not what we made of them.
-		if w := v.stands(v.answer(o, s.At)); w != good && w != silent || o.Packet != nil && o.Packet.Fragmented && full("frag.dns") {
+		if w := v.stands(v.answer(o, s.At)); w != good && w != silent || full("frag.dns") {
 			a.Harmless = false
 			a.Confidence = min(a.Confidence, Probable)
 		}

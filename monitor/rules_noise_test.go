@@ -28,6 +28,11 @@ func noisy(n monitor.Noise) *matter {
 	return learntMatter().hears(overheard(func(s *monitor.Sample) { s.Noise = &n }, good(goodAddr)))
 }
 
+// inFragments is the same, where the answer came in fragments.
+func inFragments(n monitor.Noise) *matter {
+	return learntMatter().hears(overheard(func(s *monitor.Sample) { s.Noise, s.Answers[0].Packet.Fragmented = &n, true }, good(goodAddr)))
+}
+
 // strayed is a right answer, with what else was aimed at its query.
 func strayed(s monitor.Strays) *matter {
 	return learntMatter().hears(overheard(func(o *monitor.Sample) { o.Strays = &s }, good(goodAddr)))
@@ -140,8 +145,10 @@ var packetTests = []ruleTest{
 	{"resp.malformed", "alone", odd(evilAddr, func(_ *monitor.Sample, o *monitor.Observation) { o.Packet.Broken = "octets behind its last record" }), fired("15")},
 	{"resp.malformed", "beside a well-formed one", learntMatter().hears(overheard(func(s *monitor.Sample) { s.Answers[1].Packet.Broken = "octets behind its last record" }, good(goodAddr), good(evilAddr))), fired("30")},
 
-	{"frag.dns", "they contradict each other", noisy(monitor.Noise{Torn: 1}), fired("30")},
-	{"frag.dns", "fifty, all alike", noisy(monitor.Noise{Orphans: 50, Sprayed: 50}), fired("30")},
+	{"frag.dns", "they contradict each other", inFragments(monitor.Noise{Torn: 1}), fired("30")},
+	{"frag.dns", "fifty, all alike", inFragments(monitor.Noise{Orphans: 50, Sprayed: 50}), fired("30")},
+	{"frag.dns", "they contradict each other, and the answer came in one", noisy(monitor.Noise{Torn: 1}), fired("15")},
+	{"frag.dns", "fifty, all alike, and the answer came in one", noisy(monitor.Noise{Orphans: 50, Sprayed: 50}), fired("15")},
 	{"frag.dns", "five without a beginning", noisy(monitor.Noise{Orphans: 5}), fired("15")},
 	{"frag.dns", "four without a beginning", noisy(monitor.Noise{Orphans: 4, Sprayed: 4}), nil},
 	{"frag.dns", "the first one is short", noisy(monitor.Noise{ShortFragments: 1}), fired("15")},
@@ -191,10 +198,8 @@ func TestAssaults(t *testing.T) {
 		{"ports are searched again and again", noisy(monitor.Noise{Sweeps: 3, SweptPorts: 50}), "clean; resp.port_sweep 30 local invalid IP; alert attack_attempt"},
 		{"ports are searched once", noisy(monitor.Noise{Sweeps: 1, SweptPorts: 50}), "clean; resp.port_sweep 15 local invalid IP"},
 		{"ports are searched once, and the address is new", learntMatter().hears(overheard(func(s *monitor.Sample) { s.Noise = &monitor.Noise{Sweeps: 1, SweptPorts: 50, Unsolicited: 50} }, good(fresh))), "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, resp.unsolicited 5 local invalid IP, resp.port_sweep 15 local invalid IP"},
-		{"fragments are sprayed, and the answer came in one", noisy(monitor.Noise{Orphans: 100, Sprayed: 100}), "clean; frag.dns 30 local invalid IP; alert attack_attempt"},
-		{"fragments are sprayed, and the answer came in fragments", learntMatter().hears(overheard(func(s *monitor.Sample) {
-			s.Noise, s.Answers[0].Packet.Fragmented = &monitor.Noise{Sprayed: 100}, true
-		}, good(goodAddr))), "suspect; attack_attempt suspected 30; frag.dns 30 local invalid IP; alert attack_attempt"},
+		{"fragments are sprayed, and the answer came in one", noisy(monitor.Noise{Orphans: 100, Sprayed: 100}), "clean; frag.dns 15 local invalid IP"},
+		{"fragments are sprayed, and the answer came in fragments", inFragments(monitor.Noise{Orphans: 100, Sprayed: 100}), "suspect; attack_attempt suspected 30; frag.dns 30 local invalid IP; alert attack_attempt"},
 		{"all is odd with one right answer", odd(goodAddr, everythingOdd), "clean"},
 		{"all is odd with one answer that is new", odd(fresh, everythingOdd), "unknown no_proof; div.addr_unknown 5 local 192.0.99.1, resp.ip_ttl 15 local invalid IP, resp.too_fast 15 local invalid IP, resp.header_profile 30 local invalid IP, l2.source_changed 15 local invalid IP, resp.malformed 15 local invalid IP"},
 		{"a flood of names that are not there, and queries over TCP", noisy(monitor.Noise{Labels: 1000, Domain: "example.com.", Fallbacks: 100, Unsolicited: 1000}), "clean; resp.unsolicited 5 local invalid IP, tcp.without_tc 5 local invalid IP, kaminsky.burst 5 local invalid IP"},

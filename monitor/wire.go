@@ -121,7 +121,8 @@ func (m *Monitor) known(a netip.Addr) *Resolver {
 }
 
 // familiar reports whether an overheard answer tells nothing new: every address
-// in it is known to be good, or was asked about lately.
+// in it is known to be good, or was asked about lately; and no packet of a moment ago
+// was as odd.
 func (m *Monitor) familiar(q *question, s Sample) bool {
 	c := q.context(m.policy)
 	c.Samples = append(slices.Clone(c.Samples), s)
@@ -129,6 +130,9 @@ func (m *Monitor) familiar(q *question, s Sample) bool {
 	now := v.now
 	return len(now) == 0 || !slices.ContainsFunc(now, func(o *answer) bool {
 		if v.stands(o) != suspicious {
+			return false
+		}
+		if len(v.deviations(s, o.Observation)) > 0 && !slices.ContainsFunc(q.samples, func(x Sample) bool { return x.Via == Wire && s.At.Sub(x.At) < m.cfg.Timing.Recheck }) {
 			return false
 		}
 		return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
