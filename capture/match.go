@@ -47,7 +47,8 @@ const (
 	holdLeast    = time.Second      // however full the table is; below it we are blind
 	sameFrame    = 20 * time.Millisecond
 	heardAgain   = 10 * time.Second // an answer for a watched name is handed over once in this time
-	backwards    = time.Minute      // a clock set back by more than this ends all transactions
+	countEvery   = 100 * time.Millisecond
+	backwards    = time.Minute // a clock set back by more than this ends all transactions
 )
 
 // DefaultTransactions is what Config.Transactions is by default.
@@ -75,6 +76,7 @@ type Matcher struct {
 	parts   fragments
 	now     time.Time
 	at      int64 // now, ns since 1970
+	counted int64 // when the open transactions were, for Stats
 	lost    uint64
 	lostAt  time.Time
 
@@ -118,42 +120,43 @@ const (
 // Take takes in one frame. It returns a sample, and true, when the frame is a
 // response that contradicts an earlier one to the same query, or the first to a
 // query for a watched name.
-func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
+func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	m.packets.Add(1)
 	m.tick(&f)
 	g, sort := m.decoder.decode(&f)
 	switch sort {
 	case broken:
 		m.undecodable.Add(1)
-		return monitor.Sample{}, false
+		return s, false
 	case fragment:
 		m.fragments.Add(1)
 		if g, sort = m.reassemble(&f); sort != udp {
-			return monitor.Sample{}, false
+			return s, false
 		}
 	case other:
-		return monitor.Sample{}, false
+		return s, false
 	}
 	if g.src.Port() != dnsPort && g.dst.Port() != dnsPort {
-		return monitor.Sample{}, false
+		return s, false
 	}
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
-		return monitor.Sample{}, false
+		return s, false
 	}
 	if h.opcode() != 0 {
-		return monitor.Sample{}, false // NOTIFY, UPDATE and the like
+		return s, false // NOTIFY, UPDATE and the like
 	}
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		return m.response(&f, &g, &h)
+		ok = m.response(&f, &g, &h, &s)
+		return s, ok
 	case !h.response() && g.dst.Port() == dnsPort:
 		m.query(&f, &g, &h)
 	default:
 		m.undecodable.Add(1)
 	}
-	return monitor.Sample{}, false
+	return s, false
 }
 
 // reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
@@ -188,7 +191,7 @@ func (m *Matcher) tick(f *Frame) {
 				m.drop(n)
 			}
 		}
-		m.now, m.at, m.budget = f.At, at, budget{}
+		m.now, m.at, m.counted, m.budget = f.At, at, 0, budget{}
 		clear(m.heard)
 	}
 	if at > m.at {
@@ -233,10 +236,11 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 	m.touch(n)
 }
 
-func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bool) {
+// response reports whether there is a sample to tell.
+func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sample) bool {
 	m.responses.Add(1)
 	if h.question == nil {
-		return monitor.Sample{}, false // an error from a server that did not read the question
+		return false // an error from a server that did not read the question
 	}
 	pair := m.pair(g.dst, g.src, protocolUDP)
 	q := m.question(h)
@@ -254,13 +258,13 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 		n = m.begin(pair, h.id, q, lone, 0)
 	case m.table.slots[n].question != q.short():
 		m.mismatched.Add(1)
-		return monitor.Sample{}, false
+		return false
 	}
 	e := &m.table.slots[n]
 	p := m.see(f, g, false)
 	if e.answers > 0 && m.copied(e, &p) {
 		m.duplicates.Add(1)
-		return monitor.Sample{}, false
+		return false
 	}
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
@@ -285,13 +289,14 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	m.touch(n)
 	news := first && e.is(watchedBit)
 	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) {
-		return monitor.Sample{}, false
+		return false
 	}
 	if !m.afford(q, g.src.Addr()) {
-		return monitor.Sample{}, false
+		return false
 	}
 	if news {
 		m.hear(g.src.Addr(), p.digest)
 	}
-	return m.sample(e, h)
+	*told = m.sample(e, h)
+	return len(told.Answers) > 0
 }

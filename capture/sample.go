@@ -39,7 +39,7 @@ func (m *Matcher) hear(server netip.Addr, digest uint64) {
 }
 
 // sample writes a transaction down.
-func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
+func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 	s := monitor.Sample{
 		At: m.now, Via: monitor.Wire,
 		Question: monitor.Question{Name: nameText(h.question), Type: monitor.Type(h.qtype)},
@@ -95,5 +95,5 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		}
 		s.Answers = append(s.Answers, o)
 	}
-	return s, len(s.Answers) > 0
+	return s
 }
