@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,6 +39,10 @@ func (m *Matcher) hear(server netip.Addr, digest uint64) {
 	m.heard[m.address(server)^digest] = m.at
 }
 
+// maxRaw bounds the octets of frames that go with one sample, of which many may wait
+// for the judge: sixteen of usual size, or one of the largest.
+const maxRaw = 72 << 10
+
 // sample writes a transaction down.
 func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 	s := monitor.Sample{
@@ -50,7 +55,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 	}
 	var sent time.Time
 	var places [maxSeen]place // the newest first
-	n := 0
+	n, room := 0, maxRaw
 	for at := e.last; n < int(e.packets); n++ {
 		x, _ := m.memory.get(at)
 		if x == nil {
@@ -69,7 +74,10 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 		g, _ := m.again.decode(&f)
 		p := monitor.Packet{
 			At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, TXID: e.id, HopLimit: g.hop, MAC: macString(g.mac),
-			Iface: f.Interface, Link: uint16(f.Link), Raw: append([]byte(nil), raw...),
+			Iface: f.Interface, Link: uint16(f.Link),
+		}
+		if room -= len(raw); room >= 0 {
+			p.Raw = bytes.Clone(raw)
 		}
 		var buf [maxName]byte
 		head, ok := parseHeader(g.payload, &buf)
