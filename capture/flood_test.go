@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/dnstaster/dnstaster/capture"
+	"github.com/dnstaster/dnstaster/monitor"
 )
 
 // mould is a frame of which others are made by writing over a few octets, as
@@ -163,6 +164,34 @@ func TestFloods(t *testing.T) {
 			}
 			runtime.KeepAlive(m)
 		})
+	}
+}
+
+// Samples wait for the judge, and frames may be large: of one transaction no more
+// go with it than the largest has.
+func TestSampleFrames(t *testing.T) {
+	q := query(0, 7, "api.partner.example.", dns.TypeA)
+	m := capture.NewMatcher(capture.Config{Watched: []string{"api.partner.example."}})
+	m.Take(q.frame(t, 1))
+	var last monitor.Sample
+	for i := range 10 {
+		a := q.reply(ms, fmt.Sprintf("198.51.100.%d", i))
+		for range 60 {
+			a.msg.Extra = append(a.msg.Extra, &dns.TXT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{string(make([]byte, 200))}})
+		}
+		if s, ok := m.Take(a.frame(t, i+2)); ok {
+			last = s
+		}
+	}
+	octets, with := 0, 0
+	for _, o := range last.Answers {
+		octets += len(o.Packet.Raw)
+		if o.Packet.Raw != nil {
+			with++
+		}
+	}
+	if len(last.Answers) != 10 || with < 4 || with > 6 || octets > 72<<10 {
+		t.Errorf("%d answers, %d with %d octets of frames", len(last.Answers), with, octets)
 	}
 }
 

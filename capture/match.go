@@ -52,7 +52,8 @@ const (
 	holdLeast    = time.Second      // however full the table is; below it we are blind
 	sameFrame    = 20 * time.Millisecond
 	heardAgain   = 10 * time.Second // an answer for a watched name is handed over once in this time
-	backwards    = time.Minute      // a clock set back by more than this ends all transactions
+	countEvery   = 100 * time.Millisecond
+	backwards    = time.Minute // a clock set back by more than this ends all transactions
 )
 
 // DefaultTransactions is what Config.Transactions is by default.
@@ -85,6 +86,7 @@ type Matcher struct {
 	first   int64  // when the first frame came, ns since 1970
 	now     time.Time
 	at      int64 // now, ns since 1970
+	counted int64 // when the open transactions were, for Stats
 	lost    uint64
 	lostAt  time.Time
 
@@ -130,7 +132,7 @@ const (
 // response that contradicts an earlier one to the same query, or the first to a
 // query for a watched name. One frame can be the end of several responses, over
 // TCP: More gives the further samples, and is to be called until it is false.
-func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
+func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	m.packets.Add(1)
 	m.tcp.ready = m.tcp.ready[:0]
 	m.tick(&f)
@@ -151,42 +153,40 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 			return m.datagram(&f, &g)
 		}
 	}
-	return monitor.Sample{}, false
+	return s, false
 }
 
 // datagram takes in one that is DNS by its ports.
-func (m *Matcher) datagram(f *Frame, g *datagram) (monitor.Sample, bool) {
+func (m *Matcher) datagram(f *Frame, g *datagram) (s monitor.Sample, ok bool) {
 	if !m.sums.good(f, g) {
 		m.badChecksum.Add(1)
-		return monitor.Sample{}, false
+		return s, false
 	}
 	return m.message(f, g)
 }
 
 // message takes in a DNS message.
-func (m *Matcher) message(f *Frame, g *datagram) (monitor.Sample, bool) {
+func (m *Matcher) message(f *Frame, g *datagram) (s monitor.Sample, ok bool) {
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
 		m.knock(g)
-		return monitor.Sample{}, false
+		return s, false
 	}
 	if h.opcode() != 0 {
-		return monitor.Sample{}, false // NOTIFY, UPDATE and the like
+		return s, false // NOTIFY, UPDATE and the like
 	}
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		if s, ok := m.response(f, g, &h); ok {
-			return s, ok
-		}
-		return m.besieged(g, &h)
+		ok = m.response(f, g, &h, &s) || m.besieged(g, &h, &s)
+		return s, ok
 	case !h.response() && g.dst.Port() == dnsPort:
 		m.query(f, g, &h)
 	default:
 		m.undecodable.Add(1)
 		m.knock(g)
 	}
-	return monitor.Sample{}, false
+	return s, false
 }
 
 // reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
@@ -217,7 +217,7 @@ func (m *Matcher) tick(f *Frame) {
 				m.drop(n)
 			}
 		}
-		m.now, m.at, m.budget = f.At, at, budget{}
+		m.now, m.at, m.counted, m.budget = f.At, at, 0, budget{}
 		clear(m.heard)
 		clear(m.servers)
 		clear(m.aside)
@@ -270,10 +270,11 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 	m.touch(n)
 }
 
-func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bool) {
+// response reports whether there is a sample to tell.
+func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sample) bool {
 	m.responses.Add(1)
 	if h.question == nil {
-		return monitor.Sample{}, false // an error from a server that did not read the question
+		return false // an error from a server that did not read the question
 	}
 	pair := m.pair(g.dst, g.src, g.protocol)
 	q := m.question(h)
@@ -294,7 +295,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	case m.table.slots[n].question != q.short():
 		m.mismatched.Add(1)
 		m.mistake(f, g, &m.table.slots[n])
-		return monitor.Sample{}, false
+		return false
 	case m.table.slots[n].queries == 0:
 		m.guess(f, g, pair, q, false)
 	}
@@ -302,7 +303,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	p := m.see(f, g, false)
 	if e.answers > 0 && m.copied(e, &p) {
 		m.duplicates.Add(1)
-		return monitor.Sample{}, false
+		return false
 	}
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
@@ -329,13 +330,14 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 	m.learn(e, g, h, first, known)
 	news := first && e.is(watchedBit)
 	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) && !m.wants(g.src.Addr(), q) {
-		return monitor.Sample{}, false
+		return false
 	}
 	if !m.afford(q, g.src.Addr()) {
-		return monitor.Sample{}, false
+		return false
 	}
 	if news {
 		m.hear(g.src.Addr(), p.digest)
 	}
-	return m.sample(e, h)
+	*told = m.sample(e, h)
+	return len(told.Answers) > 0
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,8 +39,12 @@ func (m *Matcher) hear(server netip.Addr, digest uint64) {
 	m.heard[m.address(server)^digest] = m.at
 }
 
+// maxRaw bounds the octets of frames that go with one sample, of which many may wait
+// for the judge: sixteen of usual size, or one of the largest.
+const maxRaw = 72 << 10
+
 // sample writes a transaction down.
-func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
+func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 	s := monitor.Sample{
 		At: m.now, Via: monitor.Wire,
 		Question: monitor.Question{Name: nameText(h.question), Type: monitor.Type(h.qtype)},
@@ -51,7 +56,7 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 	var sent time.Time
 	var query asking
 	var places [maxSeen]place // the newest first
-	n := 0
+	n, room := 0, maxRaw
 	for at := e.last; n < int(e.packets); n++ {
 		x, _ := m.memory.get(at)
 		if x == nil {
@@ -70,6 +75,9 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		g := m.decoder.again(&f)
 		p := packetOf(&f, &g)
 		p.TXID, p.Fragmented = e.id, x.pieced
+		if room -= len(raw); room >= 0 {
+			p.Raw = bytes.Clone(raw)
+		}
 		var buf [maxName]byte
 		head, ok := parseHeader(g.payload, &buf)
 		if !ok {
@@ -97,21 +105,21 @@ func (m *Matcher) sample(e *slot, h *header) (monitor.Sample, bool) {
 		}
 		s.Answers = append(s.Answers, o)
 	}
-	m.surround(&s, e, m.question(h))
-	return s, len(s.Answers) > 0
+	m.surround(&s, e, m.question(h), &room)
+	return s
 }
 
-// packetOf gives what layers below DNS say of a packet, with its frame.
+// packetOf gives what layers below DNS say of a packet.
 func packetOf(f *Frame, g *datagram) monitor.Packet {
 	return monitor.Packet{
 		At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, HopLimit: g.hop, MAC: macString(g.mac),
-		Iface: f.Interface, Link: uint16(f.Link), Raw: append([]byte(nil), f.Data...),
+		Iface: f.Interface, Link: uint16(f.Link),
 	}
 }
 
 // surround adds to a sample what is known of its server, and what came beside it.
-func (m *Matcher) surround(s *monitor.Sample, e *slot, q asked) {
-	s.Strays = m.straysOf(e)
+func (m *Matcher) surround(s *monitor.Sample, e *slot, q asked, room *int) {
+	s.Strays = m.straysOf(e, room)
 	if len(s.Answers) == 0 {
 		return
 	}

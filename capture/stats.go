@@ -49,7 +49,7 @@ type Stats struct {
 	Withheld        uint64 // samples of watched names beyond the budget
 	Unreported      uint64 // and of names that are not watched
 
-	Open int           // transactions that are open now
+	Open int           // transactions that were open when the last frames came
 	Hold time.Duration // how long an answered transaction is held: 5 s, or less while there is no room
 }
 

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"hash/maphash"
 
 	"github.com/dnstaster/dnstaster/monitor"
@@ -107,16 +108,17 @@ func (m *Matcher) guess(f *Frame, g *datagram, pair uint64, q asked, late bool) 
 }
 
 // besieged hands over the transaction that a response was aimed at, if it is to be.
-func (m *Matcher) besieged(g *datagram, h *header) (monitor.Sample, bool) {
+func (m *Matcher) besieged(g *datagram, h *header, told *monitor.Sample) bool {
 	hit := m.hit
 	if m.hit = 0; hit == 0 {
-		return monitor.Sample{}, false
+		return false
 	}
 	e, q := &m.table.slots[hit], m.question(h)
 	if e.pair != m.pair(g.dst, g.src, g.protocol) || e.question != q.short() || e.answers == 0 || !m.afford(q, g.src.Addr()) {
-		return monitor.Sample{}, false
+		return false
 	}
-	return m.sample(e, h)
+	*told = m.sample(e, h)
+	return len(told.Answers) > 0
 }
 
 // mistake takes in a response with the id of an open transaction and another question.
@@ -150,7 +152,7 @@ func (s *strays) told() *monitor.Strays {
 }
 
 // straysOf gives what was aimed at a transaction; nil for nothing.
-func (m *Matcher) straysOf(e *slot) *monitor.Strays {
+func (m *Matcher) straysOf(e *slot, room *int) *monitor.Strays {
 	s := m.aside[keyHash(e.pair, e.id)]
 	if s == nil {
 		return nil
@@ -164,6 +166,9 @@ func (m *Matcher) straysOf(e *slot) *monitor.Strays {
 		f := x.frame(raw)
 		g := m.decoder.again(&f)
 		p := packetOf(&f, &g)
+		if *room -= len(raw); *room >= 0 {
+			p.Raw = bytes.Clone(raw)
+		}
 		if len(g.payload) >= 2 {
 			p.TXID = uint16(g.payload[0])<<8 | uint16(g.payload[1])
 		}

@@ -26,7 +26,7 @@ func (m *Matcher) begin(pair uint64, id uint16, q asked, age uint8, client uint1
 		m.evict()
 	}
 	s := slot{pair: pair, id: id, question: q.short(), touched: m.at, state: age}
-	if m.watched[q.name] != nil {
+	if len(m.watched) > 0 && m.watched[q.name] != nil {
 		s.state |= watchedBit
 	}
 	was := len(t.slots)
@@ -34,7 +34,6 @@ func (m *Matcher) begin(pair uint64, id uint16, q asked, age uint8, client uint1
 	if len(t.slots) > was {
 		m.ended.grow(len(t.slots), m.at)
 	}
-	m.openNow.Store(int64(t.open))
 	return n
 }
 
@@ -84,6 +83,10 @@ func (m *Matcher) expire() {
 			m.drop(n)
 		}
 	}
+	if m.at-m.counted >= int64(countEvery) {
+		m.counted = m.at
+		m.openNow.Store(int64(t.open))
+	}
 }
 
 // drop ends a transaction.
@@ -94,7 +97,6 @@ func (m *Matcher) drop(n uint32) {
 		m.clients[s.client]--
 	}
 	m.table.remove(n)
-	m.openNow.Store(int64(m.table.open))
 }
 
 // ask takes in that the query of a transaction was sent, perhaps again.
