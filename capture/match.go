@@ -26,6 +26,10 @@ type Config struct {
 	// so say what was overheard: it is for captures, and where it is asked for.
 	Tunnels bool
 
+	// Connections bounds the TCP connections that are followed at once. 256 by
+	// default, at most 64 KiB each.
+	Connections int
+
 	// Memory is how many octets of recent frames are kept, to compare answers
 	// and to show them as evidence. 8 MiB by default.
 	Memory int
@@ -129,7 +133,10 @@ func NewMatcher(cfg Config) *Matcher {
 		clients: map[netip.Addr]int{}, memory: newMemory(cfg.Memory), heard: map[uint64]time.Time{},
 		decoder: decoder{tunnels: cfg.Tunnels},
 	}
-	m.tcp.counters = &m.counters
+	m.tcp.counters, m.tcp.most = &m.counters, cfg.Connections
+	if m.tcp.most <= 0 {
+		m.tcp.most = defaultConnections
+	}
 	for _, name := range cfg.Watched {
 		if wire, err := nameWire(name); err == nil {
 			m.watched[wire] = true

@@ -169,6 +169,7 @@ const sniffed = 512
 const (
 	replayTransactions = 1 << 20
 	replayMemory       = 64 << 20
+	replayConnections  = 1024
 )
 
 func (p *player) capture(ctx context.Context, in io.Reader) error {
@@ -177,7 +178,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Tunnels: true})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Connections: replayConnections, Tunnels: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
