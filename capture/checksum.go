@@ -45,13 +45,13 @@ func (s *sums) good(f *Frame, g *datagram) bool {
 	if f.Sums == SumsOpen {
 		return right
 	}
-	if right {
+	switch {
+	case right && !partial:
 		s.right++
 		return true
-	}
-	// Cards put segments together and leave them the sum of one: in files sums of TCP
-	// say little.
-	if partial || g.protocol == protocolTCP {
+	case right, partial, g.protocol == protocolTCP:
+		// Cards put segments together and leave them the sum of one: in files sums of
+		// TCP say little.
 		return true
 	}
 	s.wrong++
@@ -59,9 +59,9 @@ func (s *sums) good(f *Frame, g *datagram) bool {
 }
 
 // checksum sums up a packet with its pseudo-header (RFC 768, RFC 9293 §3.1, RFC 8200
-// §8.1). It is right also where there is none, which IPv4 allows of UDP. It is partial
-// where the field holds the sum of the pseudo-header: hosts prepare it so for a card
-// that adds the rest, without the length where the card is to cut the packet up.
+// §8.1). It is partial where the field holds the sum of the pseudo-header: hosts prepare
+// it so for a card that adds the rest, without the length where the card is to cut the
+// packet up. It is both where there is none, which IPv4 allows of UDP.
 func (g *datagram) checksum(frame []byte) (right, partial bool) {
 	field, data := 6, frame[g.transport:]
 	if g.protocol == protocolTCP {
@@ -71,7 +71,7 @@ func (g *datagram) checksum(frame []byte) (right, partial bool) {
 	}
 	said := binary.BigEndian.Uint16(data[field:])
 	if said == 0 && g.protocol == protocolUDP && g.src.Addr().Is4() {
-		return true, false
+		return true, true
 	}
 	pseudo := g.pseudo(frame)
 	whole := fold(sum(pseudo+uint64(len(data)), data))

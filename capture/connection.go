@@ -8,15 +8,15 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
-// Bounds of what is kept of DNS over TCP (RFC 7766). Together they come to 16 MiB, however
-// many connections somebody opens.
 const (
-	maxConnections = 256
-	holdConnection = 30 * time.Second // since it was last heard
+	defaultConnections = 256
+	holdConnection     = 30 * time.Second // since it was last heard
 )
 
-// connections takes DNS messages out of TCP. It is used by one goroutine.
+// connections takes DNS messages out of TCP (RFC 7766). It is used by one goroutine, and
+// keeps no more than it may, however many connections somebody opens.
 type connections struct {
+	most  int
 	table map[connectionKey]*connection
 	// Those that were heard last are at the end. Where there is no room the first of
 	// the doubtful goes: that began before we listened, that nobody answered, that are
@@ -138,7 +138,7 @@ func (cs *connections) open(key connectionKey) *connection {
 	if cs.table == nil {
 		cs.table = map[connectionKey]*connection{}
 	}
-	if len(cs.table) >= maxConnections {
+	if len(cs.table) >= cs.most {
 		oldest := cs.doubtful.Front()
 		if oldest == nil {
 			oldest = cs.proven.Front()

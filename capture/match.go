@@ -32,6 +32,10 @@ type Config struct {
 	// so say what was overheard: it is for captures, and where it is asked for.
 	Tunnels bool
 
+	// Connections bounds the TCP connections that are followed at once. 256 by
+	// default, at most 64 KiB each.
+	Connections int
+
 	// Memory bounds the octets of recent packets that are kept, to compare answers
 	// and to show them as evidence: 64 and the frame each. It is taken as it is
 	// needed. By default it is 256 octets for each of Transactions, 16 MiB.
@@ -111,9 +115,13 @@ func NewMatcher(cfg Config) *Matcher {
 		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: decoder{tunnels: cfg.Tunnels},
 		servers: neighbours{}, aside: map[uint64]*strays{},
 	}
-	m.tcp.counters, m.parts.orphaned = &m.counters, m.orphan
+	m.parts.orphaned = m.orphan
 	m.ended = newTombs(len(m.table.slots))
 	m.hold.Store(int64(HoldAnswered))
+	m.tcp.counters, m.tcp.most = &m.counters, cfg.Connections
+	if m.tcp.most <= 0 {
+		m.tcp.most = defaultConnections
+	}
 	for _, name := range cfg.Watched {
 		if wire, err := nameWire(name); err == nil {
 			m.watched[maphash.String(m.seed, wire)] = new(bucket)

@@ -174,6 +174,7 @@ const sniffed = 512
 const (
 	replayTransactions = 1 << 20
 	replayMemory       = 256 << 20
+	replayConnections  = 1024
 	replayWaste        = 20 // percent of what is held
 )
 
@@ -183,7 +184,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true, Tunnels: true})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true, Connections: replayConnections, Tunnels: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
