@@ -337,7 +337,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sampl
 	m.touch(n)
 	m.learn(e, g, h, first, known)
 	news := first && e.is(watchedBit)
-	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) && !m.wants(g.src.Addr(), q) {
+	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) && !m.wants(g, q) {
 		return false
 	}
 	if !m.afford(q, g.src.Addr()) {

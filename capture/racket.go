@@ -213,10 +213,16 @@ func worse(a, b monitor.Noise) monitor.Noise {
 }
 
 // wants reports whether a question is to be handed over because of an attack, whatever
-// its answer: each once, and again every moment while it goes on.
-func (r *racket) wants(question uint64, at int64) bool {
+// its answer: each once, and again every moment while it goes on. Forged fragments are a
+// matter to answers that come in fragments.
+func (r *racket) wants(question uint64, pieced bool, at int64) bool {
 	if r.alarmed == 0 || at-r.alarmed > int64(alarmFor) || at < r.alarmed {
 		return false
+	}
+	if whole := r.worst; !pieced {
+		if whole.Torn, whole.Sprayed = 0, 0; !whole.Assault() {
+			return false
+		}
 	}
 	for _, t := range r.told {
 		if t.question == question {
@@ -227,10 +233,10 @@ func (r *racket) wants(question uint64, at int64) bool {
 }
 
 // tell notes that a question is handed over, and gives what to tell.
-func (r *racket) tell(question uint64, at int64) *monitor.Noise {
+func (r *racket) tell(question uint64, pieced bool, at int64) *monitor.Noise {
 	n := r.noise(at)
 	switch {
-	case r.wants(question, at):
+	case r.wants(question, pieced, at):
 	case n.Assault() && at-r.alarmed >= int64(going):
 		return nil // it is over, and was told
 	default:

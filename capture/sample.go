@@ -127,7 +127,8 @@ func (m *Matcher) surround(s *monitor.Sample, e *slot, q asked, room *int) {
 	if n == nil {
 		return
 	}
-	s.Noise = n.tell(q.whole, m.at)
+	pieced := slices.ContainsFunc(s.Answers, func(o monitor.Observation) bool { return o.Packet.Fragmented })
+	s.Noise = n.tell(q.whole, pieced, m.at)
 	manner := n.manner()
 	for i := range s.Answers {
 		s.Answers[i].Manner = manner

@@ -87,8 +87,8 @@ func (m *Matcher) guess(f *Frame, g *datagram, pair uint64, q asked, late bool) 
 	n.wrongIDs.add(m.at, aMoment)
 	n.heed(m.at)
 	for e := range m.aimed(pair) {
-		if asks && e.question != q.short() {
-			continue
+		if e.question != q.short() {
+			continue // whose it may be is not known
 		}
 		s := m.strayed(keyHash(pair, e.id))
 		if s == nil {
@@ -101,7 +101,7 @@ func (m *Matcher) guess(f *Frame, g *datagram, pair uint64, q asked, late bool) 
 		setBit(s.ids[:], uint64(id))
 		m.stray(s, e, f, g)
 		storm := s.wrongID >= s.next && s.told().Storm()
-		if asks && e.is(watchedBit) && e.answers > 0 && (storm || n.wants(q.whole, m.at)) {
+		if e.is(watchedBit) && e.answers > 0 && (storm || n.wants(q.whole, g.pieced, m.at)) {
 			s.next, m.hit = 2*s.wrongID, m.table.find(pair, e.id)
 		}
 	}

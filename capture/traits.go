@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
-	"net/netip"
 
 	"github.com/miekg/dns"
 
@@ -145,7 +144,7 @@ func (m *Matcher) learn(e *slot, g *datagram, h *header, first, known bool) {
 
 // wants reports whether a question is to be handed over because of an attack in the
 // name of a server.
-func (m *Matcher) wants(server netip.Addr, q asked) bool {
-	n := m.servers[server]
-	return n != nil && n.racket.wants(q.whole, m.at)
+func (m *Matcher) wants(g *datagram, q asked) bool {
+	n := m.servers[g.src.Addr()]
+	return n != nil && n.racket.wants(q.whole, g.pieced, m.at)
 }
