@@ -148,7 +148,7 @@ func (m *Monitor) familiar(q *question, s Sample) bool {
 			return false
 		}
 		if len(v.deviations(s, o.Observation)) > 0 && !slices.ContainsFunc(q.samples, func(x Sample) bool { return x.Via == Wire && s.At.Sub(x.At) < m.cfg.Timing.Recheck }) {
-			return false
+			return true
 		}
 		return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
 			at, tried := q.tried[a]
