@@ -1,9 +1,7 @@
 package capture
 
 import (
-	"math/bits"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -17,14 +15,14 @@ import (
 const (
 	profiled    = 50 // answers
 	rareShare   = 100
-	agedAt      = 1 << 10 // answers after which older ones count half
+	agedAt      = 1 << 10        // answers after which older ones count half
+	freshFor    = 24 * time.Hour // what is new is counted for so long
 	hopsAgain   = 5
 	traitsAgain = 20
 	hopsOver    = 30 * time.Second
 	macsOver    = 10 * time.Minute
 	rttsOver    = 7 * 24 * time.Hour / 2 // of each half of the time that the least is of
 	lookEvery   = 10 * time.Millisecond  // an answer of a server that is known is looked at
-	maxServers  = 1 << 10
 	maxHeld     = 16
 )
 
@@ -63,7 +61,7 @@ func (h *habit) take(v uint64, at int64, times uint32, over time.Duration) {
 		return
 	}
 	x := slot4(&h.fresh, v)
-	if x.n == 0 || x.v != v {
+	if x.n == 0 || x.v != v || at-x.since > int64(freshFor) {
 		*x = value{v, 0, at}
 	}
 	if x.n++; x.n >= times && at-x.since >= int64(over) {
@@ -197,7 +195,7 @@ func (p *profile) take(l look, at int64) {
 		p.least, p.turned = [2]int64{0, p.least[0]}, at
 	}
 	if p.hasty(l.rtt) && p.answers > profiled {
-		if p.fast.n == 0 {
+		if p.fast.n == 0 || at-p.fast.since > int64(freshFor) {
 			p.fast = value{since: at}
 		}
 		if p.fast.n++; p.fast.n < hopsAgain || at-p.fast.since < int64(hopsOver) {
@@ -279,54 +277,4 @@ func macNumber(b []byte) (n uint64) {
 
 func macText(n uint64) string {
 	return net.HardwareAddr{byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}.String()
-}
-
-// neighbour is a server that answered a query, with how it answers and what else comes
-// in its name.
-type neighbour struct {
-	profile
-	racket
-	touched int64
-}
-
-// neighbours are the servers that answered lately, at most maxServers.
-type neighbours map[netip.Addr]*neighbour
-
-// meet gives a server that has just answered. Where there is no room, the one of a
-// few that answered longest ago goes.
-func (ns neighbours) meet(a netip.Addr, at int64) *neighbour {
-	if n := ns[a]; n != nil {
-		n.touched = at
-		return n
-	}
-	if len(ns) >= maxServers {
-		var oldest netip.Addr
-		tries := 8
-		for b, n := range ns {
-			if !oldest.IsValid() || n.touched < ns[oldest].touched {
-				oldest = b
-			}
-			if tries--; tries == 0 {
-				break
-			}
-		}
-		delete(ns, oldest)
-	}
-	n := &neighbour{touched: at}
-	ns[a] = n
-	return n
-}
-
-// ones counts distinct values by the bits that they set: a few fall together.
-func ones(set []uint64) (n int) {
-	for _, x := range set {
-		n += bits.OnesCount64(x)
-	}
-	return n
-}
-
-// setBit sets the bit of a hash.
-func setBit(set []uint64, hash uint64) {
-	i := hash % uint64(64*len(set))
-	set[i/64] |= 1 << (i % 64)
 }

@@ -66,7 +66,7 @@ func (m *Matcher) strayed(key uint64) *strays {
 // that it was aimed at, and that is to be handed over now, is put into hit.
 func (m *Matcher) guess(f *Frame, g *datagram, pair uint64, q asked, late bool) {
 	n := m.named(g.src.Addr())
-	if n == nil || late {
+	if n == nil || late || g.stream {
 		return
 	}
 	n.unsolicited.add(m.at, aMoment)
@@ -134,7 +134,7 @@ func (m *Matcher) mistake(f *Frame, g *datagram, e *slot) {
 
 // knock takes in a packet of a server that is no response at all.
 func (m *Matcher) knock(g *datagram) {
-	if g.src.Port() != dnsPort {
+	if g.src.Port() != dnsPort || g.protocol != protocolUDP {
 		return
 	}
 	if n := m.named(g.src.Addr()); n != nil {

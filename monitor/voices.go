@@ -128,6 +128,11 @@ func because(a *Accusation, vs []Voice) string {
 		return fmt.Sprintf("the path: %s lie alike in plain, and %s are right over TLS; what they share is the way to them", phrase(liars), phrase(right))
 	case a.Kind == PathRewritten:
 		return fmt.Sprintf("the path: what is asked in plain is answered otherwise than over TLS, where %s are right", phrase(right))
+	case a.Kind == AttackAttempt && !has("dup.conflict"):
+		if a.Attribution == AtLAN {
+			return "this network: packets come in the name of a resolver that it did not send, and from another machine than it"
+		}
+		return "the path: packets come in the name of a resolver that it did not send"
 	case a.Kind == PathInjection || a.Kind == AttackAttempt:
 		if a.Attribution == AtLAN {
 			return "this network: one query got two answers, and they came from different machines on it"
