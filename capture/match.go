@@ -17,6 +17,9 @@ type Config struct {
 	// Local reports whether an address is this host's own. nil: none is.
 	Local func(netip.Addr) bool
 
+	// Passed takes note of what passes the links of this host. nil: nobody asks.
+	Passed *Exchanges
+
 	// Transactions bounds the table of open transactions. 65,536 by default,
 	// about 200 octets each.
 	Transactions int
@@ -167,6 +170,7 @@ func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
 	if h.opcode() != 0 {
 		return monitor.Sample{}, false // NOTIFY, UPDATE and the like
 	}
+	m.cfg.Passed.note(&f, &g, &h)
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
 		return m.response(&f, &g, &h)
@@ -387,6 +391,7 @@ func (m *Matcher) sample(e *entry, h *header) (monitor.Sample, bool) {
 			o.RTT = monitor.Milliseconds(x.at.Sub(sent))
 		}
 		readResponse(&o, &p, g.payload, &head)
+		p.Nonlocal = m.nonlocal(&f, g.src.Addr())
 		if x.torn {
 			p.Broken = brokenFragments
 		}

@@ -49,6 +49,7 @@ type Monitor struct {
 	counts     Counts
 	health     health
 	crowd      crowd
+	diversions diversions
 	inspection inspection
 	transition transition
 	proofs     proofQueue
@@ -92,7 +93,7 @@ func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) 
 		samples: make(chan Sample, sampleQueue), results: make(chan result), calls: make(chan func()),
 		stored: make(chan error, 1), done: make(chan struct{}), asks: make(chan struct{}, cfg.MaxAsks),
 		moved: make(chan struct{}, 1), shifted: make(chan struct{}, 1),
-		subjects: map[string]*subject{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
+		diversions: diversions{}, subjects: map[string]*subject{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
 		acquaintances: map[string]acquaintance{},
 	}
 	m.counts.Transitions = map[Transition]uint64{}

@@ -49,6 +49,7 @@ const (
 // takeSample judges a sample that was overheard. Of a name that is not watched
 // nothing is kept but a count.
 func (m *Monitor) takeSample(s Sample) {
+	m.listen(s)
 	conflict := s.conflict(m.policy)
 	subject := m.subjects[s.Question.Name]
 	if subject == nil || subject.question(s.Question.Type) == nil {
