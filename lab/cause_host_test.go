@@ -99,6 +99,11 @@ func hijack(domain string) Cause {
 	)
 }
 
+// rerouted has a rule on the client send everything to port 53 to another resolver.
+func rerouted(to string) Cause {
+	return onClient(`chain out { type nat hook output priority -100; meta l4proto { tcp, udp } th dport 53 dnat to ` + to + `:53; }`)
+}
+
 // localForwarder is an honest proxy that takes the client's port 53 and asks pub1
 // at another port.
 var localForwarder = both(

@@ -70,8 +70,12 @@ func (m *Monitor) follow(o Observation) {
 	m.agenda.add(m.cfg.Now().Add(WireGrace), func(time.Time) {
 		switch was, sure := passed(); {
 		case was:
-			if _, ok := m.diversions[o.Server]; ok {
-				m.diversions.set(o.Server, func(d *diversion) { d.unseen = 0 })
+			if d, ok := m.diversions[o.Server]; ok {
+				// A proxy may go on with the same id, so what was looped counts as well.
+				if d.unseen = 0; d.looped.Before(o.At.Add(-time.Duration(o.RTT))) {
+					d.loops = 0
+				}
+				m.diversions[o.Server] = d
 			}
 		case sure:
 			m.diversions.set(o.Server, func(d *diversion) { d.unseen, d.last = d.unseen+1, o.At })
@@ -135,11 +139,24 @@ func (v *view) ledElsewhere(kind string, least int, fact string) []Finding {
 	return []Finding{{Local: true, Group: string(Local), Resolver: label, Weight: proof, Fact: fmt.Sprintf(fact, strings.Join(who, " and "))}}
 }
 
-// setAside takes what shows that questions are led elsewhere from the other findings:
-// by itself it says nothing of what is answered there.
-func (v *view) setAside(fs []Finding) (others, away []Finding) {
+// Rules that see questions led elsewhere on this host, and those that see somebody
+// answer for others, which that explains.
+var (
+	leadAway   = []string{"resp.lo_nonlocal", "probe.no_wire"}
+	answersFor = []string{"path.dead_resolver_answers", "path.ttl_limited", "path.identity"}
+)
+
+// setAside takes what shows that questions are led elsewhere on this host from the
+// other findings: by itself it says nothing of what is answered there.
+func setAside(fs []Finding) (others, away []Finding) {
+	is := func(rules []string) func(Finding) bool {
+		return func(f Finding) bool { return slices.Contains(rules, f.Rule) }
+	}
+	if !slices.ContainsFunc(fs, is(leadAway)) {
+		return fs, nil
+	}
 	for _, f := range fs {
-		if f.Rule == "resp.lo_nonlocal" || f.Rule == "probe.no_wire" {
+		if is(leadAway)(f) || is(answersFor)(f) {
 			away = append(away, f)
 		} else {
 			others = append(others, f)

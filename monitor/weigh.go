@@ -10,7 +10,7 @@ import (
 // each heap. The one against this host's own path comes first.
 func (v *view) accuse(fs []Finding) []Accusation {
 	heaps := map[string]*Accusation{}
-	fs, v.away = v.setAside(fs)
+	fs, v.away = setAside(fs)
 	for _, f := range fs {
 		key := f.Group
 		if f.Local {

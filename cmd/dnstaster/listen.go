@@ -25,6 +25,7 @@ type ear struct {
 	sources  []*capture.Live
 	matchers []*capture.Matcher
 	names    []string
+	link     *link // nil where not every interface is heard
 	err      error // why nothing is heard
 	log      *slog.Logger
 
@@ -45,19 +46,26 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 	for _, w := range watches {
 		watched = append(watched, w.Name)
 	}
+	ports := []uint16{53}
+	var exchanges *capture.Exchanges
+	if everything(c.Interfaces) {
+		if e.link = newLink(); e.link != nil {
+			ports, exchanges = append(ports, e.link.port()), e.link.exchanges
+		}
+	}
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces)}, log)
+		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Ports: ports}, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
 				return nil, err
 			}
-			e.sources, e.matchers, e.names, e.err = nil, nil, nil, err
+			e.sources, e.matchers, e.names, e.link, e.err = nil, nil, nil, nil, err
 			log.Warn("not listening to the wire: forged answers that race genuine ones will not be seen", "err", err)
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Passed: exchanges}))
 		e.names = append(e.names, name)
 	}
 	return e, nil
@@ -93,6 +101,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 			return err
 		}
 		e.heard[i] = f.At
+		e.link.hear(&f)
 		// From when it was opened on, so that a clock that was set makes nobody deaf.
 		if !f.At.Before(e.opened) && !f.At.After(e.before) {
 			continue
@@ -105,6 +114,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 
 func (e *ear) close() error {
 	var errs []error
+	e.link.close()
 	for _, s := range e.sources {
 		errs = append(errs, s.Close())
 	}
