@@ -20,6 +20,10 @@ type Config struct {
 	// Passed takes note of what passes the links of this host. nil: nobody asks.
 	Passed *Exchanges
 
+	// Strangers is how many questions that are not watched may have answers that
+	// Strangers gives; 0 for none.
+	Strangers int
+
 	// Transactions bounds the table of open transactions. 65,536 by default,
 	// about 200 octets each.
 	Transactions int
@@ -62,9 +66,11 @@ type Matcher struct {
 	heard   map[uint64]time.Time
 	ended   tombs
 	parts   fragments
-	now     time.Time
-	lost    uint64
-	lostAt  time.Time
+
+	strangers map[uint64]*stranger // by hash of the question
+	now       time.Time
+	lost      uint64
+	lostAt    time.Time
 
 	decoder *decoder
 	again   *decoder // for frames out of memory, while a fresh one is in use
@@ -286,6 +292,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bo
 		m.duplicates.Add(1)
 		return monitor.Sample{}, false
 	}
+	m.meet(e, g.payload, h)
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
 	}

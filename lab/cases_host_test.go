@@ -20,7 +20,7 @@ var hostCases = []Case{
 	{
 		ID: "A14", Title: "a rule on this host sends port 53 to a local resolver that lies",
 		Cause: both(hijack("shop.lab"), getent("www.shop.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
-		Want: []Want{{Kind: localHost, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtHost}},
+		Want:   []Want{{Kind: localHost, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtHost}},
 		Listed: []Want{{Kind: localProxy, Severity: "medium", Name: "*"}}, // before anything false is heard
 		Must:   []string{"resp.lo_nonlocal", "host.nat_rules", "div.plain_path_uniform", "id.tls_mismatch"},
 	},

@@ -1,5 +1,7 @@
 package monitor
 
+import "time"
+
 // run is an interval that is still growing.
 type run struct {
 	Interval
@@ -48,6 +50,8 @@ func (q *question) record(s Sample, b *Batch) {
 
 // flush writes the ends of all intervals.
 func (q *question) flush(b *Batch) {
+	q.hearsay.due = time.Time{}
+	q.hearsay.flush(time.Time{}, b)
 	for _, r := range q.series {
 		if r.Count != r.flushed {
 			r.flushed = r.Count

@@ -33,6 +33,7 @@ func (m *Monitor) beat(now time.Time) {
 	for _, s := range m.order {
 		for _, q := range s.questions {
 			m.age(q, now)
+			q.hearsay.flush(now, &m.batch)
 		}
 		m.saveBaseline(s, now)
 	}

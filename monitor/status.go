@@ -72,8 +72,9 @@ type WireStatus struct {
 	Responses    uint64   `json:"responses"`
 	Transactions uint64   `json:"transactions"`
 	Undecodable  uint64   `json:"undecodable"`
-	Lost         uint64   `json:"lost"`  // packets, by the kernel
-	Blind        uint64   `json:"blind"` // transactions or packets that the table or memory had no room for
+	Lost         uint64   `json:"lost"`   // packets, by the kernel
+	Blind        uint64   `json:"blind"`  // transactions or packets that the table or memory had no room for
+	Unkept       uint64   `json:"unkept"` // responses to names that are not watched, for which passive DNS had no room
 	Error        string   `json:"error,omitempty"`
 }
 

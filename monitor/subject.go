@@ -54,6 +54,7 @@ type question struct {
 	waiters  []waiter
 	wakes    bucket
 	heard    heard
+	hearsay  hearsay
 	gone     bool // a reload took it off the list
 }
 

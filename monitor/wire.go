@@ -61,6 +61,7 @@ func (m *Monitor) takeSample(s Sample) {
 	m.counts.Overheard++
 	q := subject.question(s.Question.Type)
 	m.introduce(&s)
+	m.counts.Unkept += uint64(q.overhear(s, &m.batch))
 	for i := range s.Answers {
 		m.recall(q, &s.Answers[i])
 	}

@@ -162,7 +162,10 @@ const (
 	minInterval   = 5 * time.Second
 	minHeartbeat  = 10 * time.Second
 	anyInterface  = "any"
-	maxInterface  = 15 // octets in the name of one
+
+	unwatchedCount = "count"
+	unwatchedHash  = "hash"
+	maxInterface   = 15 // octets in the name of one
 )
 
 // configPath is where the configuration is, if no flag says otherwise.
@@ -243,7 +246,7 @@ func (c *config) setDefaults() {
 		c.Capture.Interfaces = []string{anyInterface}
 	}
 	if c.Capture.Unwatched == "" {
-		c.Capture.Unwatched = "count"
+		c.Capture.Unwatched = unwatchedCount
 	}
 	if c.Storage.Path == "" {
 		c.Storage.Path = defaultStore

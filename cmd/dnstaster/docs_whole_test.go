@@ -145,14 +145,14 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		}},
 		Health: []monitor.HealthStatus{{Health: health, Since: at}},
 		Counts: monitor.Counts{
-			Rounds: 1, Late: 1, Samples: 1, Dropped: 1, Cases: 1, Proofs: 1, Overheard: 1, Conflicts: 1, Strangers: 1, Unheeded: 1,
+			Rounds: 1, Late: 1, Samples: 1, Dropped: 1, Cases: 1, Proofs: 1, Overheard: 1, Conflicts: 1, Strangers: 1, Unheeded: 1, Unkept: 1,
 			Transitions: map[monitor.Transition]uint64{monitor.FirstSeen: 1},
 		},
 		Config:   monitor.ConfigStatus{Path: "x", Loaded: at, Error: "x"},
 		Store:    monitor.StoreStatus{Bytes: 1, Events: 1, LastCommit: at, SetAside: "x"},
 		Webhooks: []monitor.WebhookStatus{{Name: "ops", Delivered: 1, Pending: 1, Dead: 1, Cursor: 1, Disabled: true, LastSuccess: at, Error: "x"}},
 		Wire: monitor.WireStatus{
-			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Error: "x",
+			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Unkept: 1, Error: "x",
 		},
 	}
 }
