@@ -13,7 +13,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -80,6 +79,8 @@ func (db *DB) disguise(e *encoded, ss []monitor.Stranger) {
 		db.log.Warn("no key for names that are not watched: what was overheard of them is not kept", "err", err)
 		return
 	}
+	// In no order: those that come one after the other must not drive out one another's
+	// neighbours.
 	e.most = uint64(db.cfg.MaxSize) / strangersShare / strangerBytes
 	for i := range ss {
 		s := &ss[i]
@@ -93,7 +94,6 @@ func (db *DB) disguise(e *encoded, ss []monitor.Stranger) {
 		name := binary.BigEndian.AppendUint16(hashName(key, s.Question.Name), uint16(s.Question.Type))
 		e.strangers = append(e.strangers, meeting{name, row})
 	}
-	slices.SortStableFunc(e.strangers, func(a, b meeting) int { return bytes.Compare(a.key, b.key) })
 }
 
 func (db *DB) keyPath() string { return filepath.Join(filepath.Dir(db.cfg.Path), keyName) }
