@@ -74,6 +74,12 @@ var hostCases = []Case{
 		Must: []string{"resp.lo_nonlocal"},
 	},
 	{
+		ID: "C92", Title: "a name that nobody watches is poisoned, and what was overheard tells whether this host was told the lie",
+		Config: Config{More: "capture: {unwatched: hash}"},
+		Cause:  both(poisonProvider("v4only.bank.lab", world.EvilAddr, 300), getent("v4only.bank.lab", world.EvilAddr)),
+		Also:   remembered("v4only.bank.lab", world.EvilAddr),
+	},
+	{
 		ID: "B24", Title: "a captive portal at start, then the login",
 		Before: captive, Start: monitor.Unknown, Cause: login,
 	},
