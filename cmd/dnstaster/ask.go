@@ -215,8 +215,10 @@ answered, and with --address whether that address was among the answers.`,
 	cmd.Flags().StringVar(&address, "address", "", "of a name that is not watched: whether it was answered with this address")
 	cmd.Flags().BoolVar(&cof, "cof", false, "print passive DNS in the common output format, one JSON object a line")
 	cmd.Flags().IntVar(&limit, "limit", 100, "how many at most; 10000 with --cof")
-	cmd.MarkFlagsMutuallyExclusive("json", "cof")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cof && asJSON {
+			return usage("--cof and --json: want one of them")
+		}
 		if cof && !cmd.Flags().Changed("limit") {
 			limit = maxHistory
 		}
