@@ -76,8 +76,8 @@ var hostCases = []Case{
 	{
 		ID: "C92", Title: "a name that nobody watches is poisoned, and what was overheard tells whether this host was told the lie",
 		Config: Config{More: "capture: {unwatched: hash}"},
-		Cause:  both(poisonProvider("v4only.bank.lab", world.EvilAddr, 300), getent("v4only.bank.lab", world.EvilAddr)),
-		Also:   remembered("v4only.bank.lab", world.EvilAddr),
+		Cause:  both(poisonProvider("six.shop.lab", world.EvilAddr, 300), getent("six.shop.lab", world.EvilAddr)),
+		Also:   remembered("six.shop.lab", world.EvilAddr),
 	},
 	{
 		ID: "B24", Title: "a captive portal at start, then the login",

@@ -10,14 +10,11 @@ import (
 // hearsay is what was overheard of a watched question: every answer with who gave it,
 // as passive DNS keeps it.
 type hearsay struct {
-	answers map[string]*heardAnswer
-	fresh   bucket    // of answers that were never heard before
-	due     time.Time // when what has grown is written next
+	answers map[string]*Interval // as written next: Count is of what is not written yet
+	fresh   bucket               // of answers that were never heard before
+	due     time.Time            // when what has grown is written next
 	grown   bool
 }
-
-// heardAnswer is an answer as it is written next: Count is of what is not written yet.
-type heardAnswer struct{ Interval }
 
 // Bounds of what is kept, since whoever forges packets can make answers up: so many
 // new ones of a question at once, and one more every few minutes; so many are known
@@ -35,7 +32,7 @@ const (
 func (q *question) overhear(s Sample, b *Batch) (unkept int) {
 	h := &q.hearsay
 	for _, o := range s.Answers {
-		if o.Error != "" || o.At.IsZero() {
+		if o.Packet == nil || o.Error != "" || o.At.IsZero() {
 			continue
 		}
 		rs := sayings(o)
@@ -51,15 +48,15 @@ func (q *question) overhear(s Sample, b *Batch) (unkept int) {
 				continue
 			}
 			if h.answers == nil {
-				h.answers = map[string]*heardAnswer{}
+				h.answers = map[string]*Interval{}
 			}
 			h.makeRoom(b)
-			a = &heardAnswer{Interval{
+			a = &Interval{
 				Question: q.q, Resolver: o.Label(), Transport: o.Transport, Via: Wire, Rcode: o.Rcode,
 				Records: rs, First: o.At, Last: o.At, Count: 1, TTLMin: ttl, TTLMax: ttl, Verdict: q.verdict,
-			}}
+			}
 			h.answers[key] = a
-			a.write(b) // news is written at once
+			write(a, b) // news is written at once
 			continue
 		}
 		if !o.At.After(a.Last) {
@@ -84,10 +81,10 @@ func sayings(o Observation) []Record {
 	return slices.Compact(rs)
 }
 
-// write has what is not written yet written.
-func (a *heardAnswer) write(b *Batch) {
+// write has what is not written yet of an answer written.
+func write(a *Interval, b *Batch) {
 	if a.Count > 0 {
-		b.Intervals = append(b.Intervals, a.Interval)
+		b.Intervals = append(b.Intervals, *a)
 		a.Count = 0
 	}
 }
@@ -103,7 +100,7 @@ func (h *hearsay) makeRoom(b *Batch) {
 			oldest = key
 		}
 	}
-	h.answers[oldest].write(b)
+	write(h.answers[oldest], b)
 	delete(h.answers, oldest)
 }
 
@@ -113,7 +110,7 @@ func (h *hearsay) flush(now time.Time, b *Batch) {
 		return
 	}
 	for _, a := range h.answers {
-		a.write(b)
+		write(a, b)
 	}
 	h.grown, h.due = false, now.Add(hearsayFlush)
 }

@@ -1,7 +1,5 @@
 package monitor
 
-import "time"
-
 // run is an interval that is still growing.
 type run struct {
 	Interval
@@ -50,8 +48,7 @@ func (q *question) record(s Sample, b *Batch) {
 
 // flush writes the ends of all intervals.
 func (q *question) flush(b *Batch) {
-	q.hearsay.due = time.Time{}
-	q.hearsay.flush(time.Time{}, b)
+	q.hearsay.flush(q.hearsay.due, b)
 	for _, r := range q.series {
 		if r.Count != r.flushed {
 			r.flushed = r.Count
