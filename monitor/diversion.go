@@ -52,7 +52,10 @@ func (m *Monitor) listen(s Sample) {
 	for _, o := range s.Answers {
 		if p := o.Packet; p != nil && p.Nonlocal && m.known(o.Server) != nil {
 			m.diversions.set(o.Server, func(d *diversion) {
-				if o.At.Sub(d.looped) > probedFor*m.cfg.Timing.Recheck {
+				if !o.At.After(d.looped) {
+					return // it is handed over again, with more of its transaction
+				}
+				if o.At.Sub(d.looped) > loopedWithin/time.Duration(m.cfg.Timing.Factor) {
 					d.loops = 0
 				}
 				d.loops, d.looped = d.loops+1, o.At
@@ -105,6 +108,7 @@ func (m *Monitor) diverted(s Sample) (es []Evidence) {
 // answered from, and a packet may be missed.
 const (
 	loopedAnswers = 2
+	loopedWithin  = time.Hour
 	noWireAnswers = 3
 )
 
