@@ -14,11 +14,11 @@ type stranger struct{ monitor.Stranger }
 // meet takes note of a response to a question that is not watched, where that is
 // wanted. There is room for so many questions until Strangers is called: what comes
 // beyond is counted alone, or a flood of random names would take memory without end.
-func (m *Matcher) meet(e *entry, payload []byte, h *header) {
-	if m.cfg.Strangers <= 0 || e.watched || h.qclass != classIN || h.flags&flagTC != 0 {
+func (m *Matcher) meet(e *slot, q asked, payload []byte, h *header) {
+	if m.cfg.Strangers <= 0 || e.is(watchedBit) || h.qclass != classIN || h.flags&flagTC != 0 {
 		return
 	}
-	s := m.strangers[e.question]
+	s := m.strangers[q.whole]
 	if s == nil {
 		if len(m.strangers) >= m.cfg.Strangers {
 			m.unkept.Add(1)
@@ -30,7 +30,7 @@ func (m *Matcher) meet(e *entry, payload []byte, h *header) {
 		s = &stranger{monitor.Stranger{
 			Question: monitor.Question{Name: nameText(h.question), Type: monitor.Type(h.qtype)}, First: m.now,
 		}}
-		m.strangers[e.question] = s
+		m.strangers[q.whole] = s
 	}
 	s.Count, s.Last = s.Count+1, m.now
 	rs := answers(payload, h)

@@ -26,6 +26,7 @@ type ear struct {
 	sources  []*capture.Live
 	matchers []*capture.Matcher
 	names    []string
+	room     int // transactions that each of the matchers holds at most
 	meet     func([]monitor.Stranger) bool
 	unmet    atomic.Uint64 // strangers that found no room
 	link     *link         // nil where not every interface is heard
@@ -42,7 +43,7 @@ type ear struct {
 // newEar begins to listen where the configuration says so. Without the
 // privilege the daemon goes on without: it says so in the log and in status.
 func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
-	e := &ear{log: log, opened: time.Now()}
+	e := &ear{log: log, opened: time.Now(), room: int(c.Transactions) / max(1, len(c.Interfaces))}
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
@@ -72,7 +73,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Passed: exchanges, Strangers: strangers}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Passed: exchanges, Strangers: strangers}))
 		e.names = append(e.names, name)
 	}
 	return e, nil
@@ -166,6 +167,14 @@ func (e *ear) status() monitor.WireStatus {
 		s.Undecodable += m.Undecodable
 		s.Unkept += m.Unkept
 		s.Blind += m.Blind + m.Forgotten + m.Refused
+		s.Open += m.Open
+		s.Room += e.room
+		if hold := monitor.Milliseconds(m.Hold); i == 0 || hold < s.Hold {
+			s.Hold = hold
+		}
+		s.Shortened += m.Shortened
+		s.Withheld += m.Withheld
+		s.Strays += m.Strays
 	}
 	return s
 }
