@@ -100,6 +100,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 		}
 		readResponse(&o, &p, g.payload, &head)
 		p.Traits = query.granted(g.payload, &head)
+		p.Nonlocal = m.nonlocal(&f, g.src.Addr())
 		if x.torn {
 			p.Broken = g.tornText()
 		}

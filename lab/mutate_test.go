@@ -70,6 +70,8 @@ var mutations = map[string]string{
 	"tcp.without_tc":             "C72",
 	"kaminsky.burst":             "C72",
 	"ttl.tool_constant":          "A03",
+	"resp.lo_nonlocal":           "C91",
+	"probe.no_wire":              "C90",
 
 	"clear.addresses":       "C20",
 	"clear.private":         "C21",

@@ -19,6 +19,7 @@ type Packet struct {
 	Traits     Traits         `json:"traits,omitzero"`      // what header and layout show
 	Broken     string         `json:"broken,omitempty"`     // what is wrong with the message, if anything
 	Fragmented bool           `json:"fragmented,omitempty"` // it came in fragments, and was put together by whoever overheard it
+	Nonlocal   bool           `json:"nonlocal,omitempty"`   // a response over this host's loopback interface, from an address that is not this host's
 	Iface      int            `json:"iface,omitempty"`      // where it was captured: index of the interface
 	Link       uint16         `json:"link,omitempty"`       // link type of Raw, as in capture files
 	Raw        []byte         `json:"raw,omitempty"`        // the frame, from its link header

@@ -92,6 +92,8 @@ var rules = []rule{
 	{"frag.dns", packets, fragDNS},
 	{"tcp.without_tc", packets, tcpWithoutTC},
 	{"kaminsky.burst", packets, kaminskyBurst},
+	{"resp.lo_nonlocal", packets, loNonlocal},
+	{"probe.no_wire", packets, noWire},
 	{"path.dead_resolver_answers", integrity, deadResolver},
 	{"path.ttl_limited", integrity, ttlLimited},
 	{"path.identity", integrity, pathIdentity},

@@ -54,6 +54,8 @@ var (
 	descWireHold      = partDesc("wire_hold_seconds", "How long a transaction is held after its answer: 5 s, or less while there is no room.")
 	descWireWithheld  = partDesc("wire_withheld_total", "Answers for watched names that were not judged, beyond what is judged in a flood.")
 	descWireStrays    = partDesc("wire_strays_total", "Responses to an open port with an id that was not asked with.")
+	descForgotten     = partDesc("store_forgotten_total", "Names that are not watched which were forgotten for others.")
+	descWireUnkept    = partDesc("wire_unkept_total", "Responses about names that are not watched, for which passive DNS had no room.")
 )
 
 // Describe sends nothing: endpoints come and go.
@@ -84,6 +86,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descCommitLast, float64(st.LastCommit.UnixMilli())/1000)
 	}
 	counter(descSetAside, st.SetAsides)
+	counter(descForgotten, st.Forgotten)
 	counter(descEvents, st.LastEvent)
 	for _, s := range parts.desks {
 		st := s.Stats()
@@ -122,6 +125,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descWireTrans, w.Transactions)
 		counter(descWireBroken, w.Undecodable)
 		counter(descWireBlind, w.Blind)
+		counter(descWireUnkept, w.Unkept)
 		counter(descWireEarly, w.Shortened)
 		counter(descWireWithheld, w.Withheld)
 		counter(descWireStrays, w.Strays)
