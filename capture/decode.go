@@ -134,33 +134,45 @@ func parseHeader(b []byte, buf *[maxName]byte) (h header, ok bool) {
 	if h.counts[0] == 0 {
 		return h, true
 	}
-	n := 0
-	for off := headerSize; ; {
-		if off >= len(b) {
+	end := headerSize
+	for {
+		if end >= len(b) {
 			return h, false
 		}
-		size := int(b[off])
+		size := int(b[end])
 		// The first name of a message has nothing before it to point to.
-		if size > 63 || off+1+size > len(b) || n+1+size > maxName {
+		if end += 1 + size; size > 63 || end-headerSize > maxName {
 			return h, false
 		}
-		buf[n] = b[off]
-		for i := range size {
-			c := b[off+1+i]
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			buf[n+1+i] = c
-		}
-		n += 1 + size
-		off += 1 + size
 		if size == 0 {
-			if off+4 > len(b) {
-				return h, false
-			}
-			h.qtype, h.qclass = binary.BigEndian.Uint16(b[off:]), binary.BigEndian.Uint16(b[off+2:])
-			h.question, h.end = buf[:n], off+4
-			return h, true
+			break
 		}
+	}
+	if end+4 > len(b) {
+		return h, false
+	}
+	h.question = buf[:end-headerSize]
+	lower(h.question, b[headerSize:end])
+	h.qtype, h.qclass, h.end = binary.BigEndian.Uint16(b[end:]), binary.BigEndian.Uint16(b[end+2:]), end+4
+	return h, true
+}
+
+// lower copies a name in wire format to dst, of the same length, in lower case (RFC 4343
+// §3). The lengths of labels are below any letter. Eight octets are done at once: a
+// letter is what reaches the highest bit when 63 are added, and not when 37 are.
+func lower(dst, name []byte) {
+	const each = 0x0101010101010101
+	for len(name) >= 8 {
+		x := binary.LittleEndian.Uint64(name)
+		low := x & (each * 0x7f)
+		letter := (low + each*(128-'A')) &^ (low + each*(127-'Z')) &^ x & (each * 0x80)
+		binary.LittleEndian.PutUint64(dst, x|letter>>2)
+		dst, name = dst[8:], name[8:]
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst[i] = c
 	}
 }
