@@ -134,45 +134,42 @@ func parseHeader(b []byte, buf *[maxName]byte) (h header, ok bool) {
 	if h.counts[0] == 0 {
 		return h, true
 	}
-	end := headerSize
-	for {
-		if end >= len(b) {
-			return h, false
-		}
-		size := int(b[end])
+	for off := headerSize; off < len(b); {
+		size := int(b[off])
+		off += 1 + size
 		// The first name of a message has nothing before it to point to.
-		if end += 1 + size; size > 63 || end-headerSize > maxName {
+		if size > 63 || off > len(b) || off-headerSize > maxName {
 			return h, false
 		}
-		if size == 0 {
-			break
+		if size > 0 {
+			continue
 		}
+		if off+4 > len(b) {
+			return h, false
+		}
+		h.qtype, h.qclass = binary.BigEndian.Uint16(b[off:]), binary.BigEndian.Uint16(b[off+2:])
+		h.question, h.end = buf[:off-headerSize], off+4
+		lower(h.question, b[headerSize:off])
+		return h, true
 	}
-	if end+4 > len(b) {
-		return h, false
-	}
-	h.question = buf[:end-headerSize]
-	lower(h.question, b[headerSize:end])
-	h.qtype, h.qclass, h.end = binary.BigEndian.Uint16(b[end:]), binary.BigEndian.Uint16(b[end+2:]), end+4
-	return h, true
+	return h, false
 }
 
-// lower copies a name in wire format to dst, of the same length, in lower case (RFC 4343
-// §3). The lengths of labels are below any letter. Eight octets are done at once: a
-// letter is what reaches the highest bit when 63 are added, and not when 37 are.
-func lower(dst, name []byte) {
+// lower copies a name in lower case, eight octets at a time: what is from A to Z has
+// its bit 5 set. The lengths of labels are below A.
+func lower(to, from []byte) {
 	const each = 0x0101010101010101
-	for len(name) >= 8 {
-		x := binary.LittleEndian.Uint64(name)
-		low := x & (each * 0x7f)
-		letter := (low + each*(128-'A')) &^ (low + each*(127-'Z')) &^ x & (each * 0x80)
-		binary.LittleEndian.PutUint64(dst, x|letter>>2)
-		dst, name = dst[8:], name[8:]
+	for len(from) >= 8 {
+		w := binary.LittleEndian.Uint64(from)
+		low := w & (0x7f * each)
+		upper := (low + (0x80-'A')*each) &^ (low + (0x7f-'Z')*each) &^ w & (0x80 * each)
+		binary.LittleEndian.PutUint64(to, w|upper>>2)
+		to, from = to[8:], from[8:]
 	}
-	for i, c := range name {
+	for i, c := range from {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		dst[i] = c
+		to[i] = c
 	}
 }

@@ -132,26 +132,6 @@ func packetTCP(src, dst uint16, seq uint32, control byte, data []byte) []byte {
 	return append(b, data...)
 }
 
-// Every octet comes out in lower case, wherever it stands.
-func TestLower(t *testing.T) {
-	for c := range 256 {
-		for at := range 20 {
-			name := bytes.Repeat([]byte{'Z'}, 20)
-			name[at] = byte(c)
-			want := bytes.Clone(name)
-			for i, c := range want {
-				if 'A' <= c && c <= 'Z' {
-					want[i] = c + 32
-				}
-			}
-			got := make([]byte, len(name))
-			if lower(got, name); !bytes.Equal(got, want) {
-				t.Fatalf("lower(%q) = %q, want %q", name, got, want)
-			}
-		}
-	}
-}
-
 // The sum is that of RFC 1071 §4.1, two octets at a time.
 func TestSum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -94,17 +94,10 @@ func (m *Matcher) icmp(g *datagram) {
 // quoted takes in an error about a datagram. About a query it says that its server was
 // not reached, about a response that its client no longer waits.
 func (m *Matcher) quoted(q icmpQuote) {
-	k := key{client: q.src, server: q.dst, id: q.id, stream: q.protocol == protocolTCP}
 	switch {
 	case q.dst.Port() == dnsPort:
 		m.quotedQueries.Add(1)
 	case q.src.Port() == dnsPort:
 		m.quotedResponses.Add(1)
-		k.client, k.server = q.dst, q.src
-	default:
-		return
-	}
-	if e := m.table[k]; e != nil && q.known && q.unreachable() {
-		e.refused = true
 	}
 }

@@ -71,7 +71,7 @@ func TestParseQuote(t *testing.T) {
 	}
 }
 
-// Errors about queries and answers mark their transactions, and are counted.
+// Errors about queries and answers are counted.
 func TestQuoted(t *testing.T) {
 	message := []byte("\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01")
 	answer := append([]byte{0, 7, 0x81}, message[3:]...)
@@ -86,13 +86,12 @@ func TestQuoted(t *testing.T) {
 		name               string
 		packet             []byte
 		queries, responses uint64
-		refused            bool
 	}{
-		{"the query did not arrive", errs(3, 3, ask), 1, 0, true},
-		{"the answer was not wanted", errs(3, 3, say), 0, 1, true},
-		{"the answer was too large", errs(3, 4, say), 0, 1, false},
-		{"too little is quoted", errs(3, 3, ask[:28]), 1, 0, false},
-		{"of something else", errs(3, 3, foreign), 0, 0, false},
+		{"the query did not arrive", errs(3, 3, ask), 1, 0},
+		{"the answer was not wanted", errs(3, 3, say), 0, 1},
+		{"the answer was too large", errs(3, 4, say), 0, 1},
+		{"too little is quoted", errs(3, 3, ask[:28]), 1, 0},
+		{"of something else", errs(3, 3, foreign), 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := NewMatcher(Config{})
@@ -103,11 +102,24 @@ func TestQuoted(t *testing.T) {
 			if st.QuotedQueries != tt.queries || st.QuotedResponses != tt.responses || st.Queries != 1 {
 				t.Errorf("%+v", st)
 			}
-			for _, e := range m.table {
-				if e.refused != tt.refused {
-					t.Errorf("refused %t", e.refused)
-				}
-			}
 		})
+	}
+}
+
+// What did not arrive is told from what was too large, or went on.
+func TestUnreachable(t *testing.T) {
+	four, six := netip.MustParseAddrPort("192.0.2.1:53"), netip.MustParseAddrPort("[2001:db8::1]:53")
+	for _, tt := range []struct {
+		src        netip.AddrPort
+		kind, code uint8
+		want       bool
+	}{
+		{four, 3, 3, true}, {four, 3, 4, false}, {four, 4, 0, false}, {four, 11, 0, false}, {four, 1, 0, false},
+		{six, 1, 4, true}, {six, 2, 0, false}, {six, 3, 3, false},
+	} {
+		q := icmpQuote{src: tt.src, kind: tt.kind, code: tt.code}
+		if got := q.unreachable(); got != tt.want {
+			t.Errorf("%v, type %d, code %d: %t", tt.src.Addr(), tt.kind, tt.code, got)
+		}
 	}
 }

@@ -1,18 +1,23 @@
 package capture
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counters are what a Matcher counts.
 type counters struct {
 	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
 	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
 	shortened, blind, refused, retransmits, repeats, truncated, late  atomic.Uint64
-	reassembled, torn                                                 atomic.Uint64
+	reassembled, torn, strays, crowded, withheld, unreported          atomic.Uint64
 	tcpMessages, tcpConflicts, tcpGivenUp                             atomic.Uint64
 	badChecksum, quotedQueries, quotedResponses                       atomic.Uint64
+
+	openNow, hold atomic.Int64
 }
 
-// Stats are totals since the start.
+// Stats are totals since the start, but for Open and Hold.
 type Stats struct {
 	Packets         uint64 // frames taken in
 	Queries         uint64 // with retransmits
@@ -30,15 +35,22 @@ type Stats struct {
 	TCPConflicts    uint64 // TCP segments that say otherwise what was said before
 	TCPGivenUp      uint64 // connections that could not be followed to their end, or one side of them
 	BadChecksum     uint64 // packets whose receiver drops them, for their checksum
+	QuotedQueries   uint64 // ICMP errors about queries
+	QuotedResponses uint64 // and about responses, for which nobody waited
 	Duplicates      uint64 // frames seen at a second interface
 	Unsolicited     uint64 // responses to no query that was seen
 	Mismatched      uint64 // responses whose question is not the query's
 	Forgotten       uint64 // packets that left memory before they were needed
 	Shortened       uint64 // transactions that had to end early, for want of room
 	Blind           uint64 // those that had to within a second
-	QuotedQueries   uint64 // ICMP errors about queries
-	QuotedResponses uint64 // and about responses, for which nobody waited
 	Refused         uint64 // those of a client that already holds an eighth of the table
+	Crowded         uint64 // responses to no query that had to make room: nothing is lost with them
+	Strays          uint64 // responses to an open port with an id that none of its open transactions has
+	Withheld        uint64 // samples of watched names beyond the budget
+	Unreported      uint64 // and of names that are not watched
+
+	Open int           // transactions that were open when the last frames came
+	Hold time.Duration // how long an answered transaction is held: 5 s, or less while there is no room
 }
 
 // Stats gives the totals. It may be called from any goroutine.
@@ -52,5 +64,7 @@ func (m *Matcher) Stats() Stats {
 		Reassembled: m.reassembled.Load(), Torn: m.torn.Load(),
 		Duplicates: m.duplicates.Load(), Unsolicited: m.unsolicited.Load(), Mismatched: m.mismatched.Load(),
 		Forgotten: m.forgotten.Load(), Shortened: m.shortened.Load(), Blind: m.blind.Load(), Refused: m.refused.Load(),
+		Crowded: m.crowded.Load(), Strays: m.strays.Load(), Withheld: m.withheld.Load(), Unreported: m.unreported.Load(),
+		Open: int(m.openNow.Load()), Hold: time.Duration(m.hold.Load()),
 	}
 }

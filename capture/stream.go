@@ -3,6 +3,8 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/dnstaster/dnstaster/monitor"
 )
 
 // Bounds of what is kept of one side of a connection.
@@ -219,10 +221,18 @@ func (d decoder) again(f *Frame) datagram {
 	return g
 }
 
+// transportName is what a message came over.
+func (g *datagram) transportName() monitor.Transport {
+	if g.stream {
+		return monitor.TCP
+	}
+	return monitor.UDP
+}
+
 // tornText says what is wrong with a message that was put together from parts which
 // contradict each other.
-func (k key) tornText() string {
-	if k.stream {
+func (g *datagram) tornText() string {
+	if g.stream {
 		return brokenSegments
 	}
 	return brokenFragments
