@@ -89,6 +89,13 @@ func (g *datagram) pseudo(frame []byte) uint64 {
 // sum adds b to a sum of big-endian words of two octets (RFC 1071).
 func sum(start uint64, b []byte) uint64 {
 	total, carry := start, uint64(0)
+	for len(b) >= 32 {
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b), carry)
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b[8:]), carry)
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b[16:]), carry)
+		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b[24:]), carry)
+		b = b[32:]
+	}
 	for len(b) >= 8 {
 		total, carry = bits.Add64(total, binary.BigEndian.Uint64(b), carry)
 		b = b[8:]

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+	"pgregory.net/rapid"
 )
 
 // layered is what gopacket makes of a frame: what it reads of UDP and TCP, and what of
@@ -129,6 +130,28 @@ func packetTCP(src, dst uint16, seq uint32, control byte, data []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, seq)
 	b = append(b, 0, 0, 0, 0, 0x50, control, 0xff, 0xff, 0, 0, 0, 0)
 	return append(b, data...)
+}
+
+// The sum is that of RFC 1071 §4.1, two octets at a time.
+func TestSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data")
+		start := rapid.Uint64Range(0, 1<<40).Draw(t, "start")
+		want := start
+		for i, c := range b {
+			if i%2 == 0 {
+				want += uint64(c) << 8
+			} else {
+				want += uint64(c)
+			}
+		}
+		for want > 0xffff {
+			want = want>>16 + want&0xffff
+		}
+		if got := fold(sum(start, b)); got != uint16(want) {
+			t.Fatalf("%#x, want %#x", got, want)
+		}
+	})
 }
 
 // FuzzDecode holds the decoder against that of gopacket: wherever that reads UDP or TCP

@@ -105,3 +105,21 @@ func TestQuoted(t *testing.T) {
 		})
 	}
 }
+
+// What did not arrive is told from what was too large, or went on.
+func TestUnreachable(t *testing.T) {
+	four, six := netip.MustParseAddrPort("192.0.2.1:53"), netip.MustParseAddrPort("[2001:db8::1]:53")
+	for _, tt := range []struct {
+		src        netip.AddrPort
+		kind, code uint8
+		want       bool
+	}{
+		{four, 3, 3, true}, {four, 3, 4, false}, {four, 4, 0, false}, {four, 11, 0, false}, {four, 1, 0, false},
+		{six, 1, 4, true}, {six, 2, 0, false}, {six, 3, 3, false},
+	} {
+		q := icmpQuote{src: tt.src, kind: tt.kind, code: tt.code}
+		if got := q.unreachable(); got != tt.want {
+			t.Errorf("%v, type %d, code %d: %t", tt.src.Addr(), tt.kind, tt.code, got)
+		}
+	}
+}

@@ -35,6 +35,8 @@ type Stats struct {
 	TCPConflicts    uint64 // TCP segments that say otherwise what was said before
 	TCPGivenUp      uint64 // connections that could not be followed to their end, or one side of them
 	BadChecksum     uint64 // packets whose receiver drops them, for their checksum
+	QuotedQueries   uint64 // ICMP errors about queries
+	QuotedResponses uint64 // and about responses, for which nobody waited
 	Duplicates      uint64 // frames seen at a second interface
 	Unsolicited     uint64 // responses to no query that was seen
 	Mismatched      uint64 // responses whose question is not the query's
@@ -42,8 +44,6 @@ type Stats struct {
 	Forgotten       uint64 // packets that left memory before they were needed
 	Shortened       uint64 // transactions that had to end early, for want of room
 	Blind           uint64 // those that had to within a second
-	QuotedQueries   uint64 // ICMP errors about queries
-	QuotedResponses uint64 // and about responses, for which nobody waited
 	Refused         uint64 // those of a client that already holds an eighth of the table
 	Crowded         uint64 // responses to no query that had to make room: nothing is lost with them
 	Strays          uint64 // responses to an open port with an id that none of its open transactions has
