@@ -1,8 +1,9 @@
 .POSIX:
-.PHONY: build test race lab lab-mutate lab-confirm kill fuzz soak soak-race check install uninstall man deb container
+.PHONY: build test race bench lab lab-mutate lab-confirm kill fuzz soak soak-race check install uninstall man deb container
 
 FUZZTIME = 60s
 FUZZ =
+BENCH = -write
 SOAK = 2h
 
 build:            # a static binary
@@ -13,6 +14,10 @@ test:             # what the README says
 
 race:             # needs a C compiler
 	go test -race -shuffle=on ./...
+
+bench:            # what it costs beside other programs, to docs/performance.md; root, and a quiet machine
+	lab/install.sh
+	go run ./lab/bench $(BENCH)
 
 lab:              # real resolvers, real attackers: the whole matrix and its scoreboard; root
 	lab/install.sh

@@ -17,7 +17,8 @@ import (
 	"github.com/dnstaster/dnstaster/lab/bench/traffic"
 )
 
-// watchedNames is how many names the daemon watches, the most popular ones.
+// watchedNames is how many of the names that are asked for the daemon watches:
+// popular ones and others alike.
 const watchedNames = 1000
 
 // daemon is dnstaster as an operator runs it.
@@ -73,8 +74,9 @@ func (t tools) startDaemon(ctx context.Context, device string) (hearing, error) 
 func daemonConfig(dir, socket, device string) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "capture: {interfaces: [%s]}\nstorage: {path: %s}\ncontrol: {socket: %s}\nwatches:\n", device, filepath.Join(dir, "dnstaster.db"), socket)
-	for _, name := range traffic.Names(watchedNames) {
-		fmt.Fprintf(&s, "- {name: %s, interval: 1h}\n", strings.TrimSuffix(name, "."))
+	names := traffic.Names(traffic.Known)
+	for i := range watchedNames {
+		fmt.Fprintf(&s, "- {name: %s, interval: 1h}\n", strings.TrimSuffix(names[i*len(names)/watchedNames], "."))
 	}
 	return s.String()
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,10 @@ type listener struct {
 	start      func(ctx context.Context, device string) (hearing, error)
 }
 
+// heard are the arguments with which traffic is made that a live capture hears all
+// of: for as long as it is deaf for TCP, that has none.
+var heard = []string{"-no-tcp"}
+
 // live has programs hear the same packets, in turns, at a steady rate and at as
 // many as the sender can send. Each run has two namespaces of its own and one
 // cable between them.
@@ -48,16 +53,11 @@ func live(ctx context.Context, o options, t tools) (*Part, error) {
 		return nil, errors.New("needs root, to make namespaces")
 	}
 	file := filepath.Join(t.dir, "live.pcap")
-	// TCP is left out for as long as the capture is of UDP alone.
-	truth, err := t.traffic(ctx, file, "-packets", strconv.Itoa(o.sent), "-no-tcp")
+	truth, err := t.traffic(ctx, file, append(heard, "-packets", strconv.Itoa(o.sent))...)
 	if err != nil {
 		return nil, err
 	}
-	all := []listener{
-		{ours, fmt.Sprintf("the daemon, with %d names watched: captures, pairs, compares and judges", watchedNames), t.startDaemon},
-		{bare, "the daemon's own ring, and nothing behind it", t.startRing},
-		{tcpdump, "tcpdump -w /dev/null, with its own buffer", startTcpdump},
-	}
+	all := listeners(t)
 	p := &Part{
 		Title: "Live capture",
 		About: fmt.Sprintf("%d packets from one network namespace to another, over a veth pair, at %d a second and at as many as the sender can send; %d rounds. The sender has a core, each contender another. The kernel does its part of a capture in the sender's time.",
@@ -83,10 +83,20 @@ func live(ctx context.Context, o options, t tools) (*Part, error) {
 		}
 	}
 	for _, r := range p.Runs {
-		p.Faults = append(p.Faults, r.unreported()...)
+		for _, f := range r.unreported() {
+			p.fault(f)
+		}
 	}
 	p.Criteria = liveCriteria(p)
 	return p, nil
+}
+
+func listeners(t tools) []listener {
+	return []listener{
+		{ours, fmt.Sprintf("the daemon, with %d names watched: captures, pairs, compares and judges", watchedNames), t.startDaemon},
+		{bare, "the daemon's own ring, and nothing behind it", t.startRing},
+		{tcpdump, "tcpdump -w /dev/null, with its own buffer", startTcpdump},
+	}
 }
 
 // unreported tells of what was lost in silence, which dnstaster must not do.
@@ -142,10 +152,9 @@ func (l listener) run(ctx context.Context, t tools, file string, rate int) (take
 	if err != nil {
 		return x, err
 	}
-	defer s.kill()
 	h, err := l.start(ctx, nearEnd)
 	if err != nil {
-		return x, err
+		return x, errors.Join(err, s.stop())
 	}
 	used := processCPU(h.pid())
 	sent, err := s.send()
@@ -156,7 +165,7 @@ func (l listener) run(ctx context.Context, t tools, file string, rate int) (take
 		x.cpu = processCPU(h.pid()) - used
 		x.delivered, x.dropped, err = h.heard(ctx)
 	}
-	return x, errors.Join(err, h.stop())
+	return x, errors.Join(err, h.stop(), s.stop())
 }
 
 // inNamespace runs f in a new network namespace, in which the programs that it
@@ -169,6 +178,13 @@ func inNamespace(f func() error) error {
 		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			done <- fmt.Errorf("network namespace: %w", err)
+			return
+		}
+		// IPv6 says things by itself as an interface comes up, and what is heard is
+		// counted.
+		const quiet = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+		if err := os.WriteFile(quiet, []byte("1"), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			done <- err
 			return
 		}
 		if err := ip("link", "set", "lo", "up"); err != nil {
@@ -239,16 +255,17 @@ func (t tools) startSender(ctx context.Context, file string, rate int) (*sending
 		return nil, err
 	}
 	s := &sending{cmd, in, bufio.NewReader(out)}
-	err = errors.Join(
-		ip("link", "add", nearEnd, "type", "veth", "peer", "name", farEnd, "netns", strconv.Itoa(cmd.Process.Pid)),
-		ip("link", "set", nearEnd, "up"),
-	)
+	if _, err = s.out.ReadString('\n'); err == nil {
+		err = errors.Join(
+			ip("link", "add", nearEnd, "type", "veth", "peer", "name", farEnd, "netns", strconv.Itoa(cmd.Process.Pid)),
+			ip("link", "set", nearEnd, "up"),
+		)
+	}
 	if err == nil {
 		_, err = s.out.ReadString('\n')
 	}
 	if err != nil {
-		s.kill()
-		return nil, fmt.Errorf("sender: %w", err)
+		return nil, fmt.Errorf("sender: %w", errors.Join(err, s.stop()))
 	}
 	return s, nil
 }
@@ -264,13 +281,8 @@ func (s *sending) send() (sent, error) {
 	if _, err := io.WriteString(s.in, "\n"); err != nil {
 		return r, err
 	}
-	err := json.NewDecoder(s.out).Decode(&r)
-	return r, errors.Join(err, s.cmd.Wait())
+	return r, json.NewDecoder(s.out).Decode(&r)
 }
 
-func (s *sending) kill() {
-	if s.cmd.ProcessState == nil {
-		_ = s.cmd.Process.Kill() // it may have ended
-		_ = s.cmd.Wait()
-	}
-}
+// stop ends the sender, and with it its namespace and the cable.
+func (s *sending) stop() error { return errors.Join(s.in.Close(), s.cmd.Wait()) }

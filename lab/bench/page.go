@@ -66,8 +66,8 @@ func (r Results) page() string {
 	var s strings.Builder
 	s.WriteString(`# Performance
 
-What dnstaster costs beside programs that do some of the same. [make bench](../lab/bench) measures it and writes this page;
-the numbers are in [results.json](../lab/bench/results.json) too.
+What dnstaster costs beside programs that do some of the same. ` + "`make bench`" + ` measures it and writes this page, and
+` + "`lab/bench/results.json`" + ` with the same numbers.
 
 Ratios come first: contenders take turns within one run, and so share what the machine does meanwhile. The absolute
 numbers are of that machine in that hour, and drift by half and more on machines that others use.

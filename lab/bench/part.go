@@ -60,6 +60,13 @@ func (p *Part) pass() bool {
 	return !slices.ContainsFunc(p.Criteria, func(c Criterion) bool { return !c.Pass })
 }
 
+// fault notes a count that is wrong. One that is so in every round is noted once.
+func (p *Part) fault(text string) {
+	if !slices.Contains(p.Faults, text) {
+		p.Faults = append(p.Faults, text)
+	}
+}
+
 // relate fills in the speeds as multiples of that row's.
 func (p *Part) relate(to string) {
 	if base := p.row(to); base != nil {

@@ -50,7 +50,7 @@ func replay(ctx context.Context, o options, t tools) (*Part, error) {
 		}
 		for _, x := range turns[i] {
 			if err := c.check(x.output); err != nil {
-				p.Faults = append(p.Faults, fmt.Sprintf("%s: %v", c.name, err))
+				p.fault(fmt.Sprintf("%s: %v", c.name, err))
 			}
 		}
 	}

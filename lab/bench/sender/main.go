@@ -1,7 +1,7 @@
 // Command sender sends the frames of a capture (pcap, Ethernet, little-endian) on
 // an interface, at a steady rate or as fast as it can, and says as JSON how that
-// went. It waits for the interface, says "ready", and begins with a line on its
-// standard input.
+// went. It says "here", waits for the interface, says "ready", begins with a line
+// on its standard input, and ends with that.
 //
 //	sender -interface NAME [-rate 100000] FILE
 package main
@@ -13,6 +13,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"io/fs"
 	"log"
 	"net"
 	"os"
@@ -48,13 +50,18 @@ func run(name string, rate int, files []string) error {
 	if err != nil {
 		return err
 	}
+	if err := silence(); err != nil {
+		return err
+	}
+	fmt.Println("here") // and so is the namespace, for the interface to be put into
 	socket, err := open(name)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(socket)
 	fmt.Println("ready")
-	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+	in := bufio.NewReader(os.Stdin)
+	if _, err := in.ReadString('\n'); err != nil {
 		return err
 	}
 	used := cpu()
@@ -63,7 +70,11 @@ func run(name string, rate int, files []string) error {
 		return err
 	}
 	s := Sent{Packets: len(frames), Seconds: time.Since(began).Seconds(), CPU: (cpu() - used).Seconds()}
-	return json.NewEncoder(os.Stdout).Encode(s)
+	if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, in) // with it its namespace ends, and the interface
+	return err
 }
 
 func load(file string) ([][]byte, error) {
@@ -89,6 +100,16 @@ func load(file string) ([][]byte, error) {
 		return nil, fmt.Errorf("%s: empty", file)
 	}
 	return frames, nil
+}
+
+// silence has interfaces of this namespace say nothing by themselves, as IPv6 does
+// when one comes up: what is sent is counted.
+func silence() error {
+	err := os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // open waits for the interface, for ten seconds, and makes a socket on it. Frames

@@ -8,8 +8,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// known is how many names are asked for.
-const known = 50_000
+// Known is how many names are asked for.
+const Known = 50_000
 
 var (
 	words   = []string{"api", "cdn", "mail", "img", "static", "login", "edge", "assets", "video", "news", "shop", "data", "cloud", "app", "web", "auth", "s3", "telemetry", "update", "push"}

@@ -74,8 +74,8 @@ var begun = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 func Write(w io.Writer, cfg Config) (Truth, error) {
 	cfg.Rate, cfg.Seed = cmp.Or(cfg.Rate, 20_000), cmp.Or(cfg.Seed, 42)
 	m := &maker{cfg: cfg, rng: rand.New(rand.NewSource(cfg.Seed))}
-	names := Names(known)
-	zipf := rand.NewZipf(m.rng, 1.1, 8, known-1)
+	names := Names(Known)
+	zipf := rand.NewZipf(m.rng, 1.1, 8, Known-1)
 	gap := time.Second / time.Duration(cfg.Rate)
 	for at := time.Duration(0); len(m.packets) < cfg.Packets; {
 		at += 2 * gap * time.Duration(50+m.rng.Intn(100)) / 100
