@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dnstaster/dnstaster/lab/bench/traffic"
 )
 
 // built builds the tools, once for a test.
@@ -44,7 +46,7 @@ func TestReplay(t *testing.T) {
 	}
 	tools := built(t)
 	file := filepath.Join(t.TempDir(), "traffic.pcap")
-	traffic := func(args ...string) Truth {
+	made := func(args ...string) traffic.Truth {
 		truth, err := tools.traffic(t.Context(), file, append(args, "-packets", "20000")...)
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +56,7 @@ func TestReplay(t *testing.T) {
 		}
 		return truth
 	}
-	truth := traffic()
+	truth := made()
 	if truth.TCP < 100 {
 		t.Errorf("%d messages over TCP", truth.TCP)
 	}
@@ -62,7 +64,7 @@ func TestReplay(t *testing.T) {
 	if err := checkNaive(naive, truth); err != nil {
 		t.Errorf("naive: %v", err)
 	}
-	truth = traffic(heard...)
+	truth = made(heard...)
 	naive = read(t, tools.naive, file)
 	if err := checkNaive(naive, truth); err != nil {
 		t.Errorf("naive: %v", err)
@@ -74,20 +76,20 @@ func TestReplay(t *testing.T) {
 
 	for _, tt := range []struct {
 		name   string
-		change func(*Truth)
+		change func(*traffic.Truth)
 		want   []string // said of the report
 	}{
-		{"packets", func(x *Truth) { x.Packets++ }, []string{"packets: "}},
-		{"queries", func(x *Truth) { x.Queries-- }, []string{"queries: "}},
-		{"responses", func(x *Truth) { x.Responses++ }, []string{"responses: "}},
-		{"TCP", func(x *Truth) { x.TCP++ }, []string{"messages over TCP: "}},
-		{"VLAN", func(x *Truth) { x.VLAN-- }, []string{"packets with a VLAN tag: "}},
-		{"a forgery more", func(x *Truth) {
+		{"packets", func(x *traffic.Truth) { x.Packets++ }, []string{"packets: "}},
+		{"queries", func(x *traffic.Truth) { x.Queries-- }, []string{"queries: "}},
+		{"responses", func(x *traffic.Truth) { x.Responses++ }, []string{"responses: "}},
+		{"TCP", func(x *traffic.Truth) { x.TCP++ }, []string{"messages over TCP: "}},
+		{"VLAN", func(x *traffic.Truth) { x.VLAN-- }, []string{"packets with a VLAN tag: "}},
+		{"a forgery more", func(x *traffic.Truth) {
 			x.Forged = append(slices.Clone(x.Forged), x.Forged[0])
 			x.Forged[len(x.Forged)-1].ID++
 			x.Forged[len(x.Forged)-1].Answered = true
 		}, []string{"flagged transactions: ", "forgeries missed: 1, want 0"}},
-		{"a forgery less", func(x *Truth) { x.Forged = x.Forged[1:] }, []string{"flagged transactions: ", "flagged that are right: 1, want 0"}},
+		{"a forgery less", func(x *traffic.Truth) { x.Forged = x.Forged[1:] }, []string{"flagged transactions: ", "flagged that are right: 1, want 0"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wrong := truth

@@ -69,6 +69,9 @@ func live(ctx context.Context, o options, t tools) (*Part, error) {
 		for _, rate := range []int{steady, 0} {
 			for _, l := range all {
 				fmt.Fprintf(os.Stderr, "live, round %d of %d, rate %s: %s\n", round+1, o.rounds, cmp.Or(strings.TrimLeft(strconv.Itoa(rate), "0"), "any"), l.name)
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
 				var x taken
 				if err := inNamespace(func() (err error) { x, err = l.run(ctx, t, file, rate); return err }); err != nil {
 					return nil, fmt.Errorf("%s: %w", l.name, err)

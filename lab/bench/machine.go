@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ type Machine struct {
 	System   string   `json:"system"`
 	Go       string   `json:"go"`
 	Programs []string `json:"programs"` // with their versions
-	Load     string   `json:"load"`     // the load average as the part ended
+	Load     string   `json:"load"`     // the load average as the part began
 }
 
 func machine() Machine {
@@ -37,6 +38,12 @@ func machine() Machine {
 		m.Programs = strings.Split(strings.TrimSpace(string(out)), "\n")
 	}
 	return m
+}
+
+// busy reports whether more than a quarter of the machine was in use.
+func (m Machine) busy() bool {
+	load, err := strconv.ParseFloat(m.Load, 64)
+	return err == nil && load > float64(m.Cores)/4
 }
 
 // field gives the value of the first line of a file that begins with the key.

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dnstaster/dnstaster/lab/bench/traffic"
 )
 
 // Where results are kept, seen from the root of the module.
@@ -86,11 +88,15 @@ func run(ctx context.Context, args []string) (pass bool, err error) {
 		if !slices.Contains(o.only, p.name) {
 			continue
 		}
+		m := machine()
+		if m.busy() {
+			fmt.Fprintf(os.Stderr, "bench: others are at work here (load %s): only ratios count\n", m.Load)
+		}
 		part, err := p.run(ctx, o, t)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", p.name, err)
 		}
-		part.Machine, part.At = machine(), time.Now().UTC().Truncate(time.Second)
+		part.Machine, part.At = m, time.Now().UTC().Truncate(time.Second)
 		part.text(os.Stdout)
 		results[p.name] = part
 		pass = pass && part.pass()
@@ -118,26 +124,14 @@ func build(ctx context.Context, dir string) (tools, error) {
 	return tools{dir, at("dnstaster"), at("generate"), at("naive"), at("ring"), at("sender")}, nil
 }
 
-// Truth is what the generator says of a capture.
-type Truth struct {
-	Packets, Queries, Responses, TCP, VLAN int
-	Forged                                 []struct {
-		Client, Server string
-		ID             uint16
-		Name           string
-		Answered       bool
-	}
-}
-
 // traffic writes a capture, in a process of its own: what a process holds as it
 // starts another is counted as that one's peak.
-func (t tools) traffic(ctx context.Context, file string, args ...string) (Truth, error) {
+func (t tools) traffic(ctx context.Context, file string, args ...string) (truth traffic.Truth, err error) {
 	cmd := exec.CommandContext(ctx, t.generate, append(args, file)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return Truth{}, fmt.Errorf("generate: %w", err)
+		return truth, fmt.Errorf("generate: %w", err)
 	}
-	var truth Truth
 	return truth, json.Unmarshal(out, &truth)
 }

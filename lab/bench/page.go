@@ -106,7 +106,7 @@ func (p *Part) markdown(s *strings.Builder) {
 		tell(x.Name, x.Does)
 	}
 	m := p.Machine
-	fmt.Fprintf(s, "\nMeasured on %s: %s, %d cores, Linux %s, %s, %s; %s. Load as it ended: %s.\n",
+	fmt.Fprintf(s, "\nMeasured on %s: %s, %d cores, Linux %s, %s, %s; %s. Load as it began: %s.\n",
 		p.At.Format("2006-01-02"), m.CPU, m.Cores, m.Kernel, m.System, m.Go, strings.Join(m.Programs, ", "), m.Load)
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/dnstaster/dnstaster/lab/bench/traffic"
 )
 
 // tsharkPackets is how many packets tshark gets of a large capture. It takes a
@@ -58,19 +61,13 @@ func replay(ctx context.Context, o options, t tools) (*Part, error) {
 	return p, nil
 }
 
-func about(truth Truth, rounds int) string {
-	answered := 0
-	for _, f := range truth.Forged {
-		if f.Answered {
-			answered++
-		}
-	}
-	return fmt.Sprintf("%d packets with %d queries, %d messages over TCP, %d packets with a VLAN tag and %d forged answers, %d of them beside the genuine one. Contenders take turns, %d each; CPU is user and system, the median.",
-		truth.Packets, truth.Queries, truth.TCP, truth.VLAN, len(truth.Forged), answered, rounds)
+func about(truth traffic.Truth, rounds int) string {
+	return fmt.Sprintf("%d packets with %d queries, %d messages over TCP, %d packets with a VLAN tag and %d forged answers, %d of them beside the genuine one. Contenders take turns, %d each; CPU is user and system, the median. No peak is less than that of the program that measures.",
+		truth.Packets, truth.Queries, truth.TCP, truth.VLAN, len(truth.Forged), truth.Answered(), rounds)
 }
 
 // readers are the contenders.
-func readers(t tools, file string, truth Truth) ([]contender, error) {
+func readers(t tools, file string, truth traffic.Truth) ([]contender, error) {
 	plugins, err := filepath.Glob("/usr/lib/*/dnscap/txtout.so")
 	if err != nil || len(plugins) == 0 {
 		return nil, fmt.Errorf("dnscap's plugin txtout is not installed (%v): lab/install.sh does that", err)
@@ -99,7 +96,7 @@ type report struct {
 	}
 	Alerts []struct {
 		Transactions []struct {
-			Client, Server string
+			Client, Server netip.AddrPort
 			TXID           uint16
 			Name           string
 		}
@@ -107,13 +104,13 @@ type report struct {
 }
 
 // checkReplay holds a report against the truth.
-func checkReplay(output string, truth Truth) error {
+func checkReplay(output string, truth traffic.Truth) error {
 	var r report
 	if err := readJSON(output, &r); err != nil {
 		return err
 	}
 	type key struct {
-		client, server string
+		client, server netip.AddrPort
 		id             uint16
 		name           string
 	}
@@ -146,20 +143,14 @@ func checkReplay(output string, truth Truth) error {
 }
 
 // checkNaive holds what the naive reader found against the truth.
-func checkNaive(output string, truth Truth) error {
+func checkNaive(output string, truth traffic.Truth) error {
 	var f struct{ Packets, Queries, Responses, TCP, VLAN, Flagged int }
 	if err := readJSON(output, &f); err != nil {
 		return err
 	}
-	answered := 0
-	for _, x := range truth.Forged {
-		if x.Answered {
-			answered++
-		}
-	}
 	return compare([]count{
 		{"packets", f.Packets, truth.Packets}, {"queries", f.Queries, truth.Queries}, {"responses", f.Responses, truth.Responses},
-		{"messages over TCP", f.TCP, truth.TCP}, {"packets with a VLAN tag", f.VLAN, truth.VLAN}, {"flagged transactions", f.Flagged, answered},
+		{"messages over TCP", f.TCP, truth.TCP}, {"packets with a VLAN tag", f.VLAN, truth.VLAN}, {"flagged transactions", f.Flagged, truth.Answered()},
 	})
 }
 
