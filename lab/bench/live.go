@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +67,7 @@ func live(ctx context.Context, o options, t tools) (*Part, error) {
 	for round := range o.rounds {
 		for _, rate := range []int{steady, 0} {
 			for _, l := range all {
-				fmt.Fprintf(os.Stderr, "live, round %d of %d, rate %s: %s\n", round+1, o.rounds, cmp.Or(strings.TrimLeft(strconv.Itoa(rate), "0"), "any"), l.name)
+				fmt.Fprintf(os.Stderr, "live, round %d of %d, %s: %s\n", round+1, o.rounds, rateText(rate), l.name)
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
@@ -121,7 +120,8 @@ type taken struct {
 	rate                     int
 	sent, delivered, dropped int
 	seconds                  float64
-	cpu, sender              time.Duration
+	cpu, during              time.Duration // in all, and while packets were sent
+	sender                   time.Duration
 }
 
 func sumUp(l listener, rate int, runs []taken) Run {
@@ -133,7 +133,7 @@ func sumUp(l listener, rate int, runs []taken) Run {
 		}
 		r.Sent, r.Delivered, r.Dropped = append(r.Sent, x.sent), append(r.Delivered, x.delivered), append(r.Dropped, x.dropped)
 		each = append(each, float64(x.cpu.Nanoseconds())/1e3/float64(max(1, x.delivered)))
-		core = append(core, x.cpu.Seconds()/x.seconds)
+		core = append(core, x.during.Seconds()/x.seconds)
 		sender = append(sender, float64(x.sender.Nanoseconds())/1e3/float64(x.sent))
 		reached = append(reached, float64(x.sent)/x.seconds)
 	}
@@ -162,6 +162,7 @@ func (l listener) run(ctx context.Context, t tools, file string, rate int) (take
 	used := processCPU(h.pid())
 	sent, err := s.send()
 	if err == nil {
+		x.during = processCPU(h.pid()) - used
 		x.sent, x.seconds, x.sender = sent.Packets, sent.Seconds, time.Duration(sent.CPU*float64(time.Second))
 		// What is still on its way belongs to the run.
 		time.Sleep(500 * time.Millisecond)

@@ -61,6 +61,14 @@ func verdict(pass bool) string {
 	return "FAIL"
 }
 
+// rateText writes packets a second.
+func rateText(rate int) string {
+	if rate == 0 {
+		return "most"
+	}
+	return fmt.Sprintf("%d/s", rate)
+}
+
 // page is docs/performance.md.
 func (r Results) page() string {
 	var s strings.Builder
@@ -120,13 +128,13 @@ func (p *Part) table() (head []string, rows [][]string) {
 		}
 		return head, rows
 	}
-	head = []string{"program", "CPU, tcpdump = 1", "of a core", "CPU µs a packet", "sender's", "packets a second", "sent", "delivered", "dropped"}
+	head = []string{"program", "rate", "CPU, tcpdump = 1", "of a core", "CPU µs a packet", "sender's", "reached", "sent", "delivered", "dropped"}
 	for _, r := range p.Runs {
 		ratio := "-"
 		if d := p.run(tcpdump, r.Rate); d != nil {
 			ratio = fmt.Sprintf("%.1f", r.Microseconds/d.Microseconds)
 		}
-		rows = append(rows, []string{r.Name, ratio, fmt.Sprintf("%.1f %%", 100*r.Core), fmt.Sprintf("%.3f", r.Microseconds), fmt.Sprintf("%.3f", r.Sender),
+		rows = append(rows, []string{r.Name, rateText(r.Rate), ratio, fmt.Sprintf("%.1f %%", 100*r.Core), fmt.Sprintf("%.3f", r.Microseconds), fmt.Sprintf("%.3f", r.Sender),
 			fmt.Sprintf("%.0f", r.Reached), fmt.Sprint(sum(r.Sent)), fmt.Sprint(sum(r.Delivered)), fmt.Sprint(sum(r.Dropped))})
 	}
 	return head, rows
