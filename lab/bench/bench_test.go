@@ -149,6 +149,7 @@ func TestLive(t *testing.T) {
 		}
 	}
 	tools := built(t)
+	tools.watched = 20 // it is at rest sooner
 	file := filepath.Join(t.TempDir(), "live.pcap")
 	truth, err := tools.traffic(t.Context(), file, append(heard, "-packets", "4000")...)
 	if err != nil {

@@ -35,7 +35,7 @@ func (t tools) startDaemon(ctx context.Context, device string) (hearing, error) 
 		return nil, err
 	}
 	config, socket := filepath.Join(dir, "dnstaster.yaml"), filepath.Join(dir, "sock")
-	if err := os.WriteFile(config, []byte(daemonConfig(dir, socket, device)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(daemonConfig(dir, socket, device, t.watched)), 0o600); err != nil {
 		return nil, err
 	}
 	d := &daemon{log: filepath.Join(dir, "log")}
@@ -64,19 +64,31 @@ func (t tools) startDaemon(ctx context.Context, device string) (hearing, error) 
 			return nil, errors.Join(err, fmt.Errorf("it does not listen: %s%s", s.Wire.Error, text[:min(len(text), 2000)]), d.stop())
 		}
 	}
-	// What it does as it starts is not the cost of packets.
-	time.Sleep(2 * time.Second)
+	d.settle()
 	return d, nil
+}
+
+// settle waits until the daemon has asked for all names once, for a minute at
+// most: what it does as it starts is not the cost of packets.
+func (d *daemon) settle() {
+	const idle = 10 * time.Millisecond // in a second
+	for range 60 {
+		used := processCPU(d.pid())
+		time.Sleep(time.Second)
+		if processCPU(d.pid())-used < idle {
+			return
+		}
+	}
 }
 
 // daemonConfig has it watch names on the device, and ask as seldom as an operator
 // may want: questions lead nowhere here.
-func daemonConfig(dir, socket, device string) string {
+func daemonConfig(dir, socket, device string, watched int) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "capture: {interfaces: [%s]}\nstorage: {path: %s}\ncontrol: {socket: %s}\nwatches:\n", device, filepath.Join(dir, "dnstaster.db"), socket)
 	names := traffic.Names(traffic.Known)
-	for i := range watchedNames {
-		fmt.Fprintf(&s, "- {name: %s, interval: 1h}\n", strings.TrimSuffix(names[i*len(names)/watchedNames], "."))
+	for i := range watched {
+		fmt.Fprintf(&s, "- {name: %s, interval: 1h}\n", strings.TrimSuffix(names[i*len(names)/watched], "."))
 	}
 	return s.String()
 }

@@ -95,7 +95,7 @@ func live(ctx context.Context, o options, t tools) (*Part, error) {
 
 func listeners(t tools) []listener {
 	return []listener{
-		{ours, fmt.Sprintf("the daemon, with %d names watched: captures, pairs, compares and judges", watchedNames), t.startDaemon},
+		{ours, fmt.Sprintf("the daemon, with %d names watched: captures, pairs, compares and judges", t.watched), t.startDaemon},
 		{bare, "the daemon's own ring, and nothing behind it", t.startRing},
 		{tcpdump, "tcpdump -w /dev/null, with its own buffer", startTcpdump},
 	}

@@ -111,6 +111,7 @@ func run(ctx context.Context, args []string) (pass bool, err error) {
 type tools struct {
 	dir                                      string // where they are, and where more may be written
 	dnstaster, generate, naive, ring, sender string
+	watched                                  int // names, by the daemon
 }
 
 // build builds them as the README says.
@@ -121,7 +122,7 @@ func build(ctx context.Context, dir string) (tools, error) {
 		return tools{}, fmt.Errorf("build: %w\n%s", err, out)
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
-	return tools{dir, at("dnstaster"), at("generate"), at("naive"), at("ring"), at("sender")}, nil
+	return tools{dir, at("dnstaster"), at("generate"), at("naive"), at("ring"), at("sender"), watchedNames}, nil
 }
 
 // traffic writes a capture, in a process of its own: what a process holds as it
