@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/storage"
@@ -90,6 +91,8 @@ type captureConfig struct {
 	Interfaces []string `yaml:"interfaces"`
 	Unwatched  string   `yaml:"unwatched"`
 	At         position
+
+	Transactions capacity `yaml:"transactions"` // of all interfaces together
 }
 
 type storageConfig struct {
@@ -244,6 +247,9 @@ func (c *config) setDefaults() {
 	}
 	if c.Capture.Unwatched == "" {
 		c.Capture.Unwatched = "count"
+	}
+	if c.Capture.Transactions == 0 {
+		c.Capture.Transactions = capture.DefaultTransactions
 	}
 	if c.Storage.Path == "" {
 		c.Storage.Path = defaultStore

@@ -154,6 +154,7 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		Webhooks: []monitor.WebhookStatus{{Name: "ops", Delivered: 1, Pending: 1, Dead: 1, Cursor: 1, Disabled: true, LastSuccess: at, Error: "x"}},
 		Wire: monitor.WireStatus{
 			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Error: "x",
+			Open: 1, Room: 1, Hold: 1, Shortened: 1, Withheld: 1, Strays: 1,
 		},
 	}
 }

@@ -25,6 +25,7 @@ type ear struct {
 	sources  []*capture.Live
 	matchers []*capture.Matcher
 	names    []string
+	room     int   // transactions that each of the matchers holds at most
 	err      error // why nothing is heard
 	log      *slog.Logger
 
@@ -37,7 +38,7 @@ type ear struct {
 // newEar begins to listen where the configuration says so. Without the
 // privilege the daemon goes on without: it says so in the log and in status.
 func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
-	e := &ear{log: log, opened: time.Now()}
+	e := &ear{log: log, opened: time.Now(), room: int(c.Transactions) / max(1, len(c.Interfaces))}
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
@@ -57,7 +58,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room}))
 		e.names = append(e.names, name)
 	}
 	return e, nil
@@ -128,6 +129,14 @@ func (e *ear) status() monitor.WireStatus {
 		s.Transactions += m.Transactions
 		s.Undecodable += m.Undecodable
 		s.Blind += m.Blind + m.Forgotten + m.Refused
+		s.Open += m.Open
+		s.Room += e.room
+		if hold := monitor.Milliseconds(m.Hold); i == 0 || hold < s.Hold {
+			s.Hold = hold
+		}
+		s.Shortened += m.Shortened
+		s.Withheld += m.Withheld
+		s.Strays += m.Strays
 	}
 	return s
 }
