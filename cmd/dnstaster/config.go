@@ -165,7 +165,10 @@ const (
 	minInterval   = 5 * time.Second
 	minHeartbeat  = 10 * time.Second
 	anyInterface  = "any"
-	maxInterface  = 15 // octets in the name of one
+
+	unwatchedCount = "count"
+	unwatchedHash  = "hash"
+	maxInterface   = 15 // octets in the name of one
 )
 
 // configPath is where the configuration is, if no flag says otherwise.
@@ -246,7 +249,7 @@ func (c *config) setDefaults() {
 		c.Capture.Interfaces = []string{anyInterface}
 	}
 	if c.Capture.Unwatched == "" {
-		c.Capture.Unwatched = "count"
+		c.Capture.Unwatched = unwatchedCount
 	}
 	if c.Capture.Transactions == 0 {
 		c.Capture.Transactions = capture.DefaultTransactions
