@@ -96,6 +96,7 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 	p.progress.end()
 	r := p.judge.Report(time.Now())
 	r.Stats = p.stats
+	r.Stats.Flagged = r.Flagged()
 	cut := cmd.Context().Err() != nil
 	for _, err := range failed {
 		fmt.Fprintln(cmd.ErrOrStderr(), "dnstaster:", err)
@@ -201,6 +202,9 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if f.Tagged() {
+			p.stats.VLAN++
 		}
 		for s, ok := m.Take(f); ok; s, ok = m.More() {
 			p.judge.Take(s)
