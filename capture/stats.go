@@ -10,9 +10,9 @@ type counters struct {
 	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
 	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
 	shortened, blind, refused, retransmits, repeats, truncated, late  atomic.Uint64
+	reassembled, torn, strays, crowded, withheld, unreported, unkept  atomic.Uint64
 	tcpMessages, tcpConflicts, tcpGivenUp                             atomic.Uint64
 	badChecksum, quotedQueries, quotedResponses                       atomic.Uint64
-	reassembled, torn, strays, crowded, withheld, unreported, unkept  atomic.Uint64
 
 	openNow, hold atomic.Int64
 }

@@ -62,7 +62,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		}
 	}
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Tunnels: c.Tunnels, Ports: ports}, log)
+		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Ports: ports, Tunnels: c.Tunnels}, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
@@ -73,7 +73,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Tunnels: c.Tunnels, Passed: exchanges, Strangers: strangers}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Passed: exchanges, Strangers: strangers, Tunnels: c.Tunnels}))
 		e.names = append(e.names, name)
 	}
 	return e, nil

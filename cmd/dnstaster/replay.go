@@ -96,6 +96,7 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 	p.progress.end()
 	r := p.judge.Report(time.Now())
 	r.Stats = p.stats
+	r.Stats.Flagged = r.Flagged()
 	cut := cmd.Context().Err() != nil
 	for _, err := range failed {
 		fmt.Fprintln(cmd.ErrOrStderr(), "dnstaster:", err)
@@ -173,8 +174,8 @@ const sniffed = 512
 // it is needed, and reading waits for the judge.
 const (
 	replayTransactions = 1 << 20
-	replayMemory       = 256 << 20
 	replayConnections  = 1024
+	replayMemory       = 256 << 20
 	replayWaste        = 20 // percent of what is held
 )
 
@@ -184,7 +185,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true, Connections: replayConnections, Tunnels: true})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Connections: replayConnections, Patient: true, Tunnels: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
@@ -201,6 +202,9 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if f.Tagged() {
+			p.stats.VLAN++
 		}
 		for s, ok := m.Take(f); ok; s, ok = m.More() {
 			p.judge.Take(s)
