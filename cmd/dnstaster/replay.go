@@ -193,6 +193,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		p.stats.Responses += st.Responses
 		p.stats.Transactions += st.Transactions
 		p.stats.Undecodable += st.Undecodable
+		p.stats.TCP += st.TCPMessages
 		p.stats.Dropped += st.Shortened + st.Blind + st.Refused + st.Forgotten
 	}()
 	for n := 0; ; n++ {
