@@ -22,11 +22,14 @@ const ringSize = 4 << 20
 
 // ear is the part of the daemon that overhears.
 type ear struct {
-	sources  []*capture.Live
-	matchers []*capture.Matcher
-	names    []string
-	err      error // why nothing is heard
+	sources  []*capture.Live    // each ring of each interface
+	matchers []*capture.Matcher // one for each source
+	names    []string           // of the interfaces
+	err      error              // why nothing is heard
 	log      *slog.Logger
+
+	promiscuous bool
+	rings       int
 
 	// Around a reload two of them are told of the same frames.
 	opened time.Time   // before the first source was
@@ -41,12 +44,12 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
-	var watched []string
-	for _, w := range watches {
-		watched = append(watched, w.Name)
-	}
+	watched := watchedNames(watches)
+	e.promiscuous, e.rings = c.Promiscuous, max(1, int(c.Rings))
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces)}, log)
+		lives, err := capture.ListenFanout(capture.LiveConfig{
+			Interface: name, Promiscuous: c.Promiscuous, RingSize: ringSize / len(c.Interfaces) / e.rings,
+		}, e.rings, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
@@ -56,11 +59,20 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			log.Warn("not listening to the wire: forged answers that race genuine ones will not be seen", "err", err)
 			return e, nil
 		}
-		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		for _, live := range lives {
+			e.sources = append(e.sources, live)
+			e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		}
 		e.names = append(e.names, name)
 	}
 	return e, nil
+}
+
+func watchedNames(ws []monitor.Watch) (names []string) {
+	for _, w := range ws {
+		names = append(names, w.Name)
+	}
+	return names
 }
 
 // run listens until ctx ends. offer takes a sample if there is room.
@@ -116,6 +128,9 @@ func (e *ear) listens() bool { return len(e.sources) > 0 }
 
 func (e *ear) status() monitor.WireStatus {
 	s := monitor.WireStatus{Interfaces: append([]string{}, e.names...)}
+	if s.Promiscuous = e.listens() && e.promiscuous; e.listens() && e.rings > 1 {
+		s.Rings = e.rings
+	}
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}

@@ -39,6 +39,10 @@ var (
 	descWireBroken   = partDesc("wire_undecodable_total", "Messages that claim to be DNS and cannot be read.")
 	descWireBlind    = partDesc("wire_blind_total", "Transactions and packets that there was no room for.")
 	descWireUp       = partDesc("wire_interfaces", "Interfaces that are listened to; 1 may stand for all.")
+	descTapSenders   = partDesc("dnstap_senders", "Resolvers that tell what they do and are connected now.")
+	descTapMessages  = partDesc("dnstap_messages_total", "DNS messages that resolvers told of.", "kind")
+	descTapBroken    = partDesc("dnstap_undecodable_total", "Messages of resolvers that cannot be read.")
+	descTapFailed    = partDesc("dnstap_failures_total", "Connections of resolvers that were ended, for what came over them or for want of room.")
 	descHandshakes   = partDesc("proof_outcomes_total", "Handshakes with answered addresses, by outcome.", "outcome")
 )
 
@@ -108,6 +112,13 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descWireTrans, w.Transactions)
 		counter(descWireBroken, w.Undecodable)
 		counter(descWireBlind, w.Blind)
+	}
+	if t := p.d.tapStatus(); t.Socket != "" {
+		gauge(descTapSenders, float64(t.Senders))
+		counter(descTapMessages, t.Queries, "query")
+		counter(descTapMessages, t.Responses, "response")
+		counter(descTapBroken, t.Undecodable)
+		counter(descTapFailed, t.Failed+t.Refused)
 	}
 	for o, n := range senses.prover.Stats().Outcomes {
 		counter(descHandshakes, n, string(o))
