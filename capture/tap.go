@@ -12,9 +12,9 @@ import (
 
 // Bounds of what is kept of what one sender tells.
 const (
-	tapRoom   = 1 << 20 // octets
-	tapEntry  = 512     // what a transaction takes beside its packets
-	tapPacket = 256     // what a query takes beside its octets
+	tapRoom   = 256 << 10 // octets
+	tapEntry  = 512       // what a transaction takes beside its packets
+	tapPacket = 256       // what a query takes beside its octets
 	tapAhead  = time.Second
 	tapBehind = time.Minute
 )

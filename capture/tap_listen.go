@@ -27,9 +27,10 @@ type TapConfig struct {
 }
 
 // Bounds of what senders may take. Each costs a goroutine, a buffer, its longest frame
-// and what is kept of what it tells.
+// and what is kept of what it tells, half a MiB at most. Resolvers may connect once for
+// each of their threads.
 const (
-	tapSenders = 16
+	tapSenders = 64
 	tapHello   = 10 * time.Second // for the handshake
 	tapPause   = time.Second      // after a listener that fails
 	tapTells   = time.Minute      // how often the log is told of senders that fail
@@ -63,7 +64,7 @@ type TapStats struct {
 	Responses   uint64
 	Undecodable uint64 // messages that cannot be read
 	Failed      uint64 // connections that ended for what came over them
-	Refused     uint64 // connections above the 16 that there may be
+	Refused     uint64 // connections above the 64 that there may be
 }
 
 // NewTap makes a Tap that hears what comes in at a listener, and owns it.

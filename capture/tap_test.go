@@ -468,12 +468,12 @@ func TestTapHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	tt.await(t, "flooded", func(s capture.TapStats) bool { return s.Undecodable == 10000 })
-	for range 12 {
+	for range 60 {
 		tt.sender(t)
 	}
-	gone(dial(nil)) // the seventeenth
-	if s := tt.Stats(); s.Senders != 16 || s.Refused != 1 {
-		t.Errorf("%+v, want 16 senders and one refused", s)
+	gone(dial(nil)) // one too many
+	if s := tt.Stats(); s.Senders != 64 || s.Refused != 1 {
+		t.Errorf("%+v, want 64 senders and one refused", s)
 	}
 	_, r := answered(time.Since(began), 1, "www.example.com.", "203.0.113.1")
 	tapTell(t, good, r.pack(t))
