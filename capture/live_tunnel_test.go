@@ -15,8 +15,8 @@ import (
 func liveTun(t *testing.T, name string) *os.File {
 	t.Helper()
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if os.IsNotExist(err) {
-		t.Skipf("this machine has no tun devices: %v", err)
+	if os.IsNotExist(err) || os.IsPermission(err) { // as root, .ci/run refuses the skip
+		t.Skipf("this machine gives no tun devices: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
