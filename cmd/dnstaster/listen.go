@@ -17,8 +17,18 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
-// ringSize is the memory shared with the kernel, of all interfaces together.
-const ringSize = 4 << 20
+// ringSize is the memory shared with the kernel, of all interfaces together, and
+// ringLeast that of one ring: below it the longest frames are cut.
+const (
+	ringSize  = 4 << 20
+	ringLeast = 512 << 10
+)
+
+// What is held of an interface, by the matchers of all its rings together.
+const (
+	heldTransactions = 1 << 16
+	heldMemory       = 8 << 20
+)
 
 // ear is the part of the daemon that overhears.
 type ear struct {
@@ -48,7 +58,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 	e.promiscuous, e.rings = c.Promiscuous, max(1, int(c.Rings))
 	for _, name := range c.Interfaces {
 		lives, err := capture.ListenFanout(capture.LiveConfig{
-			Interface: name, Promiscuous: c.Promiscuous, RingSize: ringSize / len(c.Interfaces) / e.rings,
+			Interface: name, Promiscuous: c.Promiscuous, RingSize: max(ringLeast, ringSize/len(c.Interfaces)/e.rings),
 		}, e.rings, log)
 		if err != nil {
 			e.close()
@@ -61,7 +71,9 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		}
 		for _, live := range lives {
 			e.sources = append(e.sources, live)
-			e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+			e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{
+				Watched: watched, Local: (&localAddrs{}).has, Transactions: heldTransactions / e.rings, Memory: heldMemory / e.rings,
+			}))
 		}
 		e.names = append(e.names, name)
 	}

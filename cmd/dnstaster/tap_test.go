@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/dnstaster/dnstaster/monitor"
 )
@@ -35,7 +34,7 @@ func tapFrame(t *testing.T, kind uint64, client, server netip.AddrPort, name, ad
 	t.Helper()
 	q := dnsmessage.Question{Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}
 	m := dnsmessage.Message{Header: dnsmessage.Header{ID: 7}, Questions: []dnsmessage.Question{q}}
-	field := protowire.Number(10)
+	field := uint64(10)
 	if kind%2 == 0 {
 		m.Response, field = true, 14
 		m.Answers = []dnsmessage.Resource{{
@@ -47,11 +46,9 @@ func tapFrame(t *testing.T, kind uint64, client, server netip.AddrPort, name, ad
 		t.Fatal(err)
 	}
 	var b []byte
-	number := func(f protowire.Number, v uint64) {
-		b = protowire.AppendVarint(protowire.AppendTag(b, f, protowire.VarintType), v)
-	}
-	octets := func(f protowire.Number, v []byte) {
-		b = protowire.AppendBytes(protowire.AppendTag(b, f, protowire.BytesType), v)
+	number := func(field, v uint64) { b = binary.AppendUvarint(binary.AppendUvarint(b, field<<3), v) }
+	octets := func(field uint64, v []byte) {
+		b = append(binary.AppendUvarint(binary.AppendUvarint(b, field<<3|2), uint64(len(v))), v...)
 	}
 	const overTLS = 3
 	number(1, kind)
