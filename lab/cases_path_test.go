@@ -188,6 +188,34 @@ var pathCases = []Case{
 		Must: []string{"deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"},
 	},
 	{
+		// As A33, at the registry alone: the servers keep their names.
+		ID: "C80", Title: "the servers of a zone are elsewhere under their old names, and the thief has a fresh certificate", Name: "www.bank.lab",
+		Cause: proved(both(
+			falseAuthority(world.EvilAddr, "bank.lab", "@ NS ns1\n"), freshCertificate("bank.lab", "*.bank.lab"),
+			redelegate("bank.lab", `bank\.lab\. IN DS .*`, ";", "ns1.bank A "+world.ZonesAddr, "ns1.bank A "+world.EvilAddr)),
+			everybody("www.bank.lab", world.EvilAddr)),
+		Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.AuthorityHijack, Severity: "high", Attribution: monitor.AtAuthority}},
+		Must: []string{"deleg.glue", "deleg.ds", "cert.fresh_unexpected"}, MustNot: []string{"deleg.ns_changed"},
+	},
+	{
+		ID: "C81", Title: "as A33, and the thief's servers name others than the registry does", Name: "www.bank.lab",
+		Cause: proved(both(
+			falseAuthority(world.EvilAddr, "bank.lab", "@ NS ns1.parted.lab.\n"), freshCertificate("bank.lab", "*.bank.lab"),
+			redelegate("bank.lab", `bank\.lab\. IN DS .*`, ";", "bank NS ns1.bank", "bank NS ns1.parked", "ns1.bank A "+world.ZonesAddr, "ns1.parked A "+world.EvilAddr)),
+			everybody("www.bank.lab", world.EvilAddr)),
+		Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: monitor.AuthorityHijack, Severity: "high", Attribution: monitor.AtAuthority}},
+		Must: []string{"deleg.parent_child", "deleg.ns_changed"},
+	},
+	{
+		// Fifty answers are needed before a validator is known to be one.
+		ID: "C82", Title: "a resolver that validates is no longer who answers", Name: "www.bank.lab",
+		Config: Config{Watches: []string{"{name: www.bank.lab, types: [A], interval: 10s}"}},
+		Before: directly, Cause: both(patient(45*time.Second), divert(udp53, "www.bank.lab")), Verdict: monitor.Poisoned,
+		Want: []Want{{Kind: monitor.PathRewritten, Confidence: monitor.Confirmed}}, Must: []string{"dnssec.ad_lost"}, Limit: 2 * time.Minute,
+	},
+	{
 		ID: "A34", Title: "the route to one of two authoritative servers is hijacked",
 		Cause: both(
 			anewAtLast, hijackRoute,

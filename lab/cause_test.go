@@ -112,6 +112,14 @@ func lyingResolver(host string, names ...string) Cause {
 	}
 }
 
+// patient lets the daemon learn for a while.
+func patient(d time.Duration) Cause {
+	return func(*Run) (world.Undo, error) {
+		time.Sleep(d)
+		return nil, nil
+	}
+}
+
 // divert has the router send what goes to port 53 to the attacker's resolver,
 // whatever address was asked. what is an expression of nftables.
 func divert(what string, names ...string) Cause {

@@ -87,6 +87,7 @@ type Baseline struct {
 	Keys    map[string]*KeySpan  `json:"keys,omitempty"`    // public keys that the name proved itself with
 	Zones   []Delegation         `json:"zones,omitempty"`   // where its zone was delegated to, the first seen first
 	Signing map[string]time.Time `json:"signing,omitempty"` // when an endpoint last handed over signatures that hold
+	AD      map[string]Tally     `json:"ad,omitempty"`      // how often the good answers of an endpoint had the AD flag (RFC 6840 §5.8)
 	NAT64   []netip.Prefix       `json:"nat64,omitempty"`   // behind which this host's resolvers write IPv4 addresses
 	Types   map[Type]*Answered   `json:"types,omitempty"`
 }
@@ -105,7 +106,32 @@ type Delegation struct {
 	Zone        string   `json:"zone"`
 	Nameservers []string `json:"ns,omitempty"` // sorted
 	DS          []string `json:"ds,omitempty"` // sorted; none where it is unsigned
+
+	Addresses []netip.Addr `json:"addresses,omitempty"` // of its servers, IPv4, sorted; none where they were not asked for
 }
+
+// Tally is how often something was so and how often it was not. What is long ago
+// counts less: both are halved when they grow beyond a thousand.
+type Tally struct {
+	Yes uint16 `json:"yes,omitempty"`
+	No  uint16 `json:"no,omitempty"`
+}
+
+const tallyMost = 1000
+
+func (t *Tally) add(yes bool) {
+	if yes {
+		t.Yes++
+	} else {
+		t.No++
+	}
+	if t.Yes+t.No > tallyMost {
+		t.Yes, t.No = t.Yes/2, t.No/2
+	}
+}
+
+// always reports whether it was so in 99 of 100 times, of 50 at least.
+func (t Tally) always() bool { return t.Yes+t.No >= 50 && int(t.Yes)*100 >= int(t.Yes+t.No)*99 }
 
 // signed reports whether the zone was signed when it was last looked at.
 func (b *Baseline) signed() bool {

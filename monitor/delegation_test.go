@@ -83,3 +83,48 @@ func TestBrokenZoneIsNoticed(t *testing.T) {
 		})
 	}
 }
+
+// That this host's resolvers fail at a name may be the zone's doing: witnesses are
+// asked at once, and once as long as it lasts.
+func TestSilenceIsHeldAgainstWitnesses(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(time.Hour)
+			was := w.questions("alpha/dot")
+			for w.questions("alpha/dot") == was {
+				wait(time.Second)
+			}
+			was = w.questions("alpha/dot") // they are not asked again for a quarter of an hour
+			wait(3 * time.Minute)
+			if n := w.questions("alpha/dot") - was; n != 0 {
+				t.Fatalf("a witness is asked %d times in three minutes anyway: this test shows nothing", n)
+			}
+			w.tell(apiA, reply{rcode: "SERVFAIL"}, everyPlain...)
+			wait(3 * time.Minute)
+			if n := w.questions("alpha/dot") - was; n != 1 {
+				t.Errorf("a witness was asked %d times in three minutes of failures, want once", n)
+			}
+		})
+	})
+}
+
+// Where the network fails for all names, witnesses are not asked in a storm.
+func TestSilenceOfAllIsNoStorm(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+		names(w, &c, 300)
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(20 * time.Minute)
+			was := w.questions("alpha/dot")
+			wait(2 * time.Minute)
+			usual := w.questions("alpha/dot") - was
+			for _, watch := range c.Watches {
+				w.tell(monitor.Question{Name: watch.Name, Type: monitor.TypeA}, reply{err: monitor.ErrTimeout}, everyPlain...)
+			}
+			was = w.questions("alpha/dot")
+			wait(2 * time.Minute)
+			if n := w.questions("alpha/dot") - was; n <= usual || n > usual+20+2*60 {
+				t.Errorf("a witness was asked %d times in two minutes, where it is usually %d", n, usual)
+			}
+		})
+	})
+}

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -131,7 +132,7 @@ type Evidence struct {
 	Delegation  []string              `json:"delegation,omitempty"`  // NS of the zone as its parent has them, sorted
 	DS          []string              `json:"ds,omitempty"`          // of the zone at its parent, sorted; none where it is unsigned
 	TTL         uint32                `json:"ttl,omitempty"`         // longest that authority gives the records, seconds
-	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address
+	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address; of dnssec a few, as a witness has them
 
 	Names []string `json:"names,omitempty"` // crowd, random_name; types in other_types
 
@@ -154,6 +155,17 @@ type AuthoritativeServer struct {
 	Absent    bool         `json:"absent,omitempty"`
 	Serial    uint32       `json:"serial,omitempty"` // of the SOA it has
 	Error     string       `json:"error,omitempty"`  // as of an Observation
+}
+
+// serverAddresses lists where the zone's servers are, IPv4, sorted.
+func (e Evidence) serverAddresses() (as []netip.Addr) {
+	for _, s := range e.Servers {
+		if s.Address.Is4() {
+			as = append(as, s.Address)
+		}
+	}
+	slices.SortFunc(as, netip.Addr.Compare)
+	return slices.Compact(as)
 }
 
 // Proof asks for one piece of evidence. Which fields count depends on Kind.

@@ -163,6 +163,37 @@ func (m *matter) delegated(wasNS, wasDS, ns, ds []string) *matter {
 		Zone: "partner.example.", Nameservers: ns, DS: ds})
 }
 
+// found has history know where the zone's servers were, and the last fact say where
+// they are now.
+func (m *matter) found(was, now string) *matter {
+	m.Base.Zones[0].Addresses = addrs(was)
+	es := m.last().Evidence
+	es[len(es)-1].Servers = []monitor.AuthoritativeServer{{Name: "ns1.old.example.", Address: netip.MustParseAddr(now)}}
+	return m
+}
+
+// named adds a walk to a zone whose parent and whose own servers name these.
+func (m *matter) named(parent, child []string) *matter {
+	return m.fact(monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Zone: "partner.example.", Delegation: parent, Nameservers: child})
+}
+
+// vouched has history know how often a resolver said that it had validated.
+func (m *matter) vouched(name string, tr monitor.Transport, yes, no uint16) *matter {
+	if m.Base.AD == nil {
+		m.Base.AD = map[string]monitor.Tally{}
+	}
+	m.Base.AD[monitor.From(voice(name, tr), m.at).Endpoint()] = monitor.Tally{Yes: yes, No: no}
+	return m
+}
+
+// thrice adds rounds until the address was given three times, of others the good one.
+func (m *matter) thrice(say reply) *matter {
+	for range 3 {
+		m.then(time.Second).reply(voice("system", monitor.UDP), say)
+	}
+	return m
+}
+
 // moves is a name that everybody finds at a new address.
 func moves() *matter { return learntMatter().sys(fresh).dot(fresh, four...) }
 
@@ -223,6 +254,16 @@ var factTests = []ruleTest{
 	{"div.sni_relay", "a witness gives it as well", learntMatter().sys(fresh).dot(fresh, "alpha").crowd(fresh, 3).shows(fresh, monitor.OutcomeOK, goodKey), nil},
 	{"div.sni_relay", "it proves nothing", learntMatter().sys(evilAddr).crowd(evilAddr, 3), nil},
 
+	{"dnssec.ad_lost", "of a resolver that always validated", learntMatter().vouched("system", monitor.UDP, 50, 0).thrice(reply{addrs: []string{evilAddr}}), []string{"15 local 192.0.66.66"}},
+	{"dnssec.ad_lost", "too little is known of it", learntMatter().vouched("system", monitor.UDP, 49, 0).thrice(reply{addrs: []string{evilAddr}}), nil},
+	{"dnssec.ad_lost", "it did not always", learntMatter().vouched("system", monitor.UDP, 196, 4).thrice(reply{addrs: []string{evilAddr}}), nil},
+	{"dnssec.ad_lost", "not three times yet", learntMatter().vouched("system", monitor.UDP, 50, 0).sys(evilAddr).then(time.Second).sys(evilAddr), nil},
+	{"dnssec.ad_lost", "of a good answer", learntMatter().vouched("system", monitor.UDP, 50, 0).thrice(reply{addrs: []string{goodAddr}}), nil},
+	{"dnssec.ad_lost", "the flag is there", learntMatter().vouched("system", monitor.UDP, 50, 0).thrice(reply{addrs: []string{evilAddr}, flags: []string{"AD"}}), nil},
+	{"dnssec.ad_lost", "it says that it cannot validate", learntMatter().vouched("system", monitor.UDP, 50, 0).thrice(reply{addrs: []string{evilAddr}, ede: []uint16{9}}), nil},
+	{"dnssec.ad_lost", "a witness lost it too", learntMatter().vouched("system", monitor.UDP, 50, 0).vouched("alpha", monitor.DoT, 50, 0).thrice(reply{addrs: []string{evilAddr}}).
+		dot(goodAddr, "alpha").then(time.Second).dot(goodAddr, "alpha").then(time.Second).dot(goodAddr, "alpha"), nil},
+
 	{"walk.contradiction", "no server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(goodAddr2)), []string{"30 local 192.0.66.66"}},
 	{"walk.contradiction", "one server gives it", learntMatter().sys(evilAddr).walked(serves(goodAddr), serves(evilAddr)), nil},
 	{"walk.contradiction", "no server answered", learntMatter().sys(evilAddr).walked(monitor.AuthoritativeServer{Error: monitor.ErrTimeout}), nil},
@@ -250,6 +291,14 @@ var factTests = []ruleTest{
 	{"deleg.ns_changed", "all, but the addresses stay", learntMatter().sys(goodAddr).dot(goodAddr, four...).delegated(oldNS, nil, newNS, nil), []string{"0 local 192.0.80.10"}},
 	{"deleg.ns_changed", "all, and one witness's cache lags", learntMatter().sys(fresh).dot(fresh, "alpha", "bravo", "charlie").dot(goodAddr, "delta").delegated(oldNS, nil, newNS, nil), []string{"30 local 192.0.99.1"}},
 	{"deleg.ns_changed", "all, but half of the witnesses keep to the old address", learntMatter().sys(fresh).dot(fresh, "alpha", "bravo").dot(goodAddr, "charlie", "delta").shows(fresh, monitor.OutcomeOK, goodKey).delegated(oldNS, nil, newNS, nil), []string{"0 local 192.0.99.1"}},
+	{"deleg.glue", "all elsewhere", moves().delegated(oldNS, nil, oldNS, nil).found("192.0.20.1", "192.0.30.1"), []string{"15 local 192.0.99.1"}},
+	{"deleg.glue", "in the same network", moves().delegated(oldNS, nil, oldNS, nil).found("192.0.20.1", "192.0.20.9"), nil},
+	{"deleg.glue", "with other names", moves().delegated(oldNS, nil, newNS, nil).found("192.0.20.1", "192.0.30.1"), nil},
+	{"deleg.glue", "it was not known where they are", moves().delegated(oldNS, nil, oldNS, nil).fact(monitor.Evidence{}), nil},
+	{"deleg.glue", "all elsewhere, but the name stays", learntMatter().sys(goodAddr).dot(goodAddr, four...).delegated(oldNS, nil, oldNS, nil).found("192.0.20.1", "192.0.30.1"), []string{"0 local 192.0.80.10"}},
+	{"deleg.parent_child", "servers of somebody else", moves().named(oldNS, []string{"ns1.other.test."}), []string{"5 local 192.0.99.1"}},
+	{"deleg.parent_child", "one of them is the same's", moves().named(oldNS, []string{"ns9.old.example.", "ns1.other.test."}), nil},
+	{"deleg.parent_child", "and the name stays", learntMatter().sys(goodAddr).dot(goodAddr, four...).named(oldNS, []string{"ns1.other.test."}), nil},
 	{"name.moved", "another network, another key", moves().shows(fresh, monitor.OutcomeOK, "sha256/new"), []string{"0 local 192.0.99.1"}},
 	{"name.moved", "another network, and the known key", moves().shows(fresh, monitor.OutcomeOK, goodKey), nil},
 	{"name.moved", "the same network, another key", learntMatter().sys(kinAddr).dot(kinAddr, four...).shows(kinAddr, monitor.OutcomeOK, "sha256/new"), nil},

@@ -88,6 +88,9 @@ func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
 	if calm && v.learnWord(a, now) {
 		changed = true
 	}
+	if calm && now.Via == Probe {
+		v.learnAD(b)
+	}
 	if calm && v.learnNAT64(b) {
 		changed = true
 	}
@@ -151,6 +154,25 @@ func (v *view) learnSigned(b *Baseline, a *Answered, e Evidence) (changed bool) 
 		}
 	}
 	return changed
+}
+
+// learnAD counts which endpoints say of good answers that they validated them. It
+// is no loss where the last of it is lost.
+func (v *view) learnAD(b *Baseline) {
+	for _, o := range v.now {
+		if o.Transport == System || o.canon.Content != Data || v.stands(o) != good {
+			continue
+		}
+		t, known := b.AD[o.Endpoint()]
+		if !known && len(b.AD) >= maxSigning {
+			continue
+		}
+		if b.AD == nil {
+			b.AD = map[string]Tally{}
+		}
+		t.add(o.Has("AD"))
+		b.AD[o.Endpoint()] = t
+	}
 }
 
 // learnWalk takes in what most of the zone's servers give.
@@ -219,13 +241,20 @@ func (b *Baseline) learnZone(e Evidence) (changed bool) {
 	if e.Zone == "" || len(e.Nameservers) == 0 || e.Status == Bogus || e.Status == Indeterminate {
 		return false
 	}
+	as := e.serverAddresses()
 	for i := range b.Zones {
-		if z := &b.Zones[i]; z.Zone == e.Zone && slices.Equal(z.Nameservers, e.Nameservers) && slices.Equal(z.DS, e.DS) {
-			z.add(e.At)
+		z := &b.Zones[i]
+		if z.Zone != e.Zone || !slices.Equal(z.Nameservers, e.Nameservers) || !slices.Equal(z.DS, e.DS) || apart(z.Addresses, as) {
+			continue
+		}
+		z.add(e.At)
+		if len(as) == 0 || slices.Equal(z.Addresses, as) {
 			return false
 		}
+		z.Addresses = as
+		return true
 	}
-	d := Delegation{Zone: e.Zone, Nameservers: e.Nameservers, DS: e.DS}
+	d := Delegation{Zone: e.Zone, Nameservers: e.Nameservers, DS: e.DS, Addresses: as}
 	d.add(e.At)
 	b.Zones = append(b.Zones, d)
 	b.Zones = b.Zones[max(0, len(b.Zones)-maxZones):]
@@ -377,6 +406,7 @@ func (b *Baseline) copy() Baseline {
 		c.Keys[k] = &s
 	}
 	c.Signing = maps.Clone(b.Signing)
+	c.AD = maps.Clone(b.AD)
 	c.Zones = slices.Clone(b.Zones)
 	c.NAT64 = slices.Clone(b.NAT64)
 	c.Types = make(map[Type]*Answered, len(b.Types))

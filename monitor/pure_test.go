@@ -211,6 +211,49 @@ func TestLearnWaitsForCalm(t *testing.T) {
 	}
 }
 
+// Whether an endpoint says that it validates is learnt from good answers, in calm.
+func TestADIsCounted(t *testing.T) {
+	said := func(addr string, calm bool) monitor.Tally {
+		m := learntMatter().reply(voice("system", monitor.UDP), reply{addrs: []string{addr}, flags: []string{"AD"}}).
+			reply(voice("system", monitor.System), reply{addrs: []string{addr}})
+		monitor.Learn(m.Base, &m.Case, calm)
+		if n := len(m.Base.AD); n > 1 {
+			t.Errorf("%d endpoints are counted, want this host's resolver at most", n)
+		}
+		return m.Base.AD[monitor.From(voice("system", monitor.UDP), noon).Endpoint()]
+	}
+	if got := said(goodAddr, true); got != (monitor.Tally{Yes: 1}) {
+		t.Errorf("a good answer in calm: %+v", got)
+	}
+	if got := said(goodAddr, false); got != (monitor.Tally{}) {
+		t.Errorf("a good answer, while somebody stands accused: %+v", got)
+	}
+	if got := said(evilAddr, true); got != (monitor.Tally{}) {
+		t.Errorf("a suspicious answer: %+v", got)
+	}
+}
+
+// Where servers are is part of where a zone is delegated to; who adds a server, or
+// does not say where they are, changes nothing.
+func TestServersAreLearnt(t *testing.T) {
+	m := learntMatter().sys(goodAddr).dot(goodAddr, four...)
+	for _, as := range [][]string{{"192.0.20.1"}, {"192.0.20.1", "192.0.21.1"}, nil, {"192.0.30.1"}} {
+		e := monitor.Evidence{Kind: monitor.EvidenceDNSSEC, At: m.at, Resolver: monitor.From(voice("alpha", monitor.DoT), m.at).Endpoint(),
+			Status: monitor.Insecure, Zone: "partner.example.", Nameservers: oldNS}
+		for _, a := range as {
+			e.Servers = append(e.Servers, monitor.AuthoritativeServer{Name: oldNS[0], Address: netip.MustParseAddr(a)})
+		}
+		monitor.Learn(m.Base, &m.then(time.Hour).fact(e).Case, true)
+	}
+	var got [][]netip.Addr
+	for _, z := range m.Base.Zones {
+		got = append(got, z.Addresses)
+	}
+	if diff := cmp.Diff([][]netip.Addr{addrs("192.0.20.1", "192.0.21.1"), addrs("192.0.30.1")}, got, byValue); diff != "" {
+		t.Errorf("delegations (-want +got):\n%s", diff)
+	}
+}
+
 // What the judge saw can be written down and judged again.
 func TestSamplesReplay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

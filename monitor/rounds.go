@@ -68,8 +68,7 @@ func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 	m.counts.Rounds++
 	witness := !now.Before(s.nextWit) || m.recheckWitnesses(s, now)
 	if witness {
-		s.witnessed = now
-		s.nextWit = now.Add(jitter(m.cfg.Timing.WitnessInterval, 0.2))
+		m.witnessed(s, now)
 	}
 	for _, q := range s.questions {
 		rs := m.own(q.q.Type)
@@ -148,9 +147,31 @@ func (m *Monitor) takeResult(r result) {
 		q.began = r.job.began
 	}
 	m.judge(q, r.sample, r.job.step)
+	m.seek(q, r.sample)
 	if r.job.verify {
 		m.verified(q.subject)
 	}
+}
+
+// seek has witnesses asked at once where this host's resolvers answered for a name
+// and no longer do: whether that is theirs or the zone's doing, only others know.
+// It is done once as long as it lasts; where the network fails for all names, as many
+// as what is overheard may wake.
+func (m *Monitor) seek(q *question, s Sample) {
+	if m.cfg.Once || q.open() || q.ruling.Fresh || q.answered.IsZero() || !q.subject.witnessed.Before(q.answered) ||
+		!slices.ContainsFunc(s.Answers, func(o Observation) bool { return o.Role == Local }) || !m.wake(q) {
+		return
+	}
+	m.witnessed(q.subject, m.cfg.Now())
+	for _, q := range q.subject.questions {
+		m.start(job{question: q, step: -1, asks: m.witnesses(q.subject)})
+	}
+}
+
+// witnessed notes that witnesses are asked now, and says when they are again.
+func (m *Monitor) witnessed(s *subject, now time.Time) {
+	s.witnessed = now
+	s.nextWit = now.Add(jitter(m.cfg.Timing.WitnessInterval, 0.2))
 }
 
 // judge rules on the case with the new sample, learns from it, and acts.

@@ -68,6 +68,7 @@ var rules = []rule{
 	{"walk.contradiction", divergence, walkContradiction},
 	{"dnssec.bogus_here", signatures, bogusHere},
 	{"dnssec.stripped", signatures, dnssecStripped},
+	{"dnssec.ad_lost", signatures, adLost},
 	{"dnssec.zone_bogus", signatures, zoneBogus},
 	{"ttl.over_envelope", ttl, ttlOverEnvelope},
 	{"ttl.over_cap", ttl, ttlOverCap},
@@ -89,7 +90,9 @@ var rules = []rule{
 	{"auth.ns_split", authority, nsSplit},
 	{"name.moved", authority, changeMoved},
 	{"deleg.ns_changed", authority, nsChanged},
+	{"deleg.glue", authority, glueMoved},
 	{"deleg.ds", authority, dsChanged},
+	{"deleg.parent_child", authority, parentChild},
 	{"cert.fresh_unexpected", authority, certFresh},
 }
 

@@ -264,6 +264,65 @@ func nsChanged(v *view) []Finding {
 		join(now.Nameservers, ""), join(was.Nameservers, "")))
 }
 
+// glueMoved (deleg.glue): the zone has the name servers that it had, by name, and
+// none of them is where it was, nor near. While the name stays where it was, that is
+// worth a notice, and no more.
+func glueMoved(v *view) []Finding {
+	now, was := v.delegated()
+	as := now.serverAddresses()
+	if was == nil || now.Zone != was.Zone || !slices.Equal(now.Nameservers, was.Nameservers) || !apart(was.Addresses, as) || v.foundBefore(now) {
+		return nil
+	}
+	weight := medium
+	if !v.moved() {
+		weight = 0
+	}
+	return v.changed(weight, fmt.Sprintf("the name servers of %s have their names, and all of them are elsewhere: at %s, where they were at %s", now.Zone,
+		texts(as), texts(was.Addresses)))
+}
+
+// foundBefore reports whether the zone's servers were found there before the signs
+// of a change are taken together.
+func (v *view) foundBefore(now Evidence) bool {
+	return slices.ContainsFunc(v.Base.Zones, func(z Delegation) bool {
+		return z.Zone == now.Zone && slices.Equal(z.Nameservers, now.Nameservers) && v.at.Sub(z.First) >= freshFor &&
+			len(z.Addresses) > 0 && !apart(z.Addresses, now.serverAddresses())
+	})
+}
+
+// texts lists addresses, a few of them.
+func texts(as []netip.Addr) string {
+	var ss []string
+	for _, a := range as {
+		ss = append(ss, a.String())
+	}
+	return join(ss, "nowhere")
+}
+
+// apart reports whether two lists of addresses have nothing in common, not even a
+// network. Of an empty one that cannot be said.
+func apart(as, bs []netip.Addr) bool {
+	return len(as) > 0 && len(bs) > 0 && !slices.ContainsFunc(as, func(a netip.Addr) bool {
+		return slices.ContainsFunc(bs, func(b netip.Addr) bool { return neighbours(a, b) })
+	})
+}
+
+// parentChild (deleg.parent_child): the zone's own servers name others than its
+// parent does, of somebody else. Many zones are left like that for years; where the
+// name moves as well, it is one more thing to look at.
+func parentChild(v *view) []Finding {
+	w := v.facts.walk
+	if w == nil || !w.PathProven || len(w.Nameservers) == 0 || len(w.Delegation) == 0 || !v.moved() {
+		return nil
+	}
+	for _, child := range w.Nameservers {
+		if slices.ContainsFunc(w.Delegation, func(parent string) bool { return registrable(parent) == registrable(child) }) {
+			return nil
+		}
+	}
+	return v.changed(weak, fmt.Sprintf("%s is delegated to %s, and calls %s its name servers itself", w.Zone, join(w.Delegation, ""), join(w.Nameservers, "")))
+}
+
 // servedBefore reports whether the zone had these name servers before the signs of
 // a change are taken together: servers of one zone may name different ones.
 func (v *view) servedBefore(now Evidence) bool {

@@ -70,6 +70,38 @@ func dnssecStripped(v *view) []Finding {
 	return fs
 }
 
+// adLost (dnssec.ad_lost): a resolver that validates, and says so of every answer
+// about this name, no longer says it of a suspicious one. The flag is not protected
+// by anything, so it only corroborates; and a validator that is out of order, or
+// was told to let the zone pass, says it of nothing.
+func adLost(v *view) []Finding {
+	if v.Base == nil {
+		return nil
+	}
+	lost := func(o *answer) bool {
+		as := v.answersOf(o.Endpoint(), adTimes)
+		return v.Base.AD[o.Endpoint()].always() && len(as) == adTimes &&
+			!slices.ContainsFunc(as, func(o *answer) bool { return o.canon.Content != Data || o.Has("AD") })
+	}
+	if slices.ContainsFunc(v.choose(func(o *answer) bool { return o.Witness() }), lost) {
+		return nil // for everybody
+	}
+	var fs []Finding
+	for _, o := range v.doubtful() {
+		if !lost(o) || slices.ContainsFunc(o.EDE, func(code uint16) bool { return edeDNSSEC[code] != "" }) {
+			continue
+		}
+		f := accused(o)
+		f.Weight, f.Address = medium, v.worstOf(o)
+		f.Fact = fmt.Sprintf("%s always said that it had validated the answer (AD), and does not say so of %s", o.Label(), show(o))
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+// adTimes is how many answers in a row must lack the flag.
+const adTimes = 3
+
 // edeDNSSEC are the extended errors of a validator that cannot or must not believe
 // what the zone says (RFC 8914 §4.6 to §4.13).
 var edeDNSSEC = map[uint16]string{

@@ -294,7 +294,7 @@ func (v *view) unprovable() bool {
 }
 
 // moveSigns are the rules that see a name move, with those of its witnesses.
-var moveSigns = []string{"name.moved", "deleg.ns_changed", "deleg.ds", "cert.fresh_unexpected"}
+var moveSigns = []string{"name.moved", "deleg.ns_changed", "deleg.glue", "deleg.ds", "deleg.parent_child", "cert.fresh_unexpected"}
 
 // movedOnly reports whether all that is held against this host's path is that the
 // name moved, and that everybody says so.
@@ -312,8 +312,8 @@ const hijackSigns = 3
 func (v *view) weighMove(a *Accusation) {
 	n := 0
 	for _, f := range a.Findings {
-		if f.Weight == 0 || f.Rule == "deleg.ns_changed" && f.Weight < strong {
-			continue // in part
+		if f.Weight == 0 || f.Rule == "deleg.ns_changed" && f.Weight < strong || f.Rule == "deleg.parent_child" {
+			continue // in part, or for years
 		}
 		n++
 	}

@@ -75,14 +75,20 @@ func (m *Monitor) takeSample(s Sample) {
 	}
 	// Either way somebody must be asked; what is odd beyond the budget waits for
 	// the next round.
-	factor := time.Duration(m.cfg.Timing.Factor)
-	if !q.open() && !(q.wakes.take(now, wakesOfName, wakesPerName*time.Second/factor) && m.wakes.take(now, wakesOfAll, wakesPerAll*time.Second/factor)) {
+	if !q.open() && !m.wake(q) {
 		m.counts.Unheeded++
 		if !conflict {
 			return
 		}
 	}
 	m.judge(q, s, -1)
+}
+
+// wake spends from what may be asked beyond the rounds, and reports whether there
+// was some left.
+func (m *Monitor) wake(q *question) bool {
+	now, factor := m.cfg.Now(), time.Duration(m.cfg.Timing.Factor)
+	return q.wakes.take(now, wakesOfName, wakesPerName*time.Second/factor) && m.wakes.take(now, wakesOfAll, wakesPerAll*time.Second/factor)
 }
 
 // introduce gives what was overheard the names of the resolvers that it came

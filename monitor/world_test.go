@@ -19,6 +19,7 @@ type reply struct {
 	rcode string   // NOERROR where it is empty
 	err   string
 	ede   []uint16
+	flags []string // beside RD and RA
 }
 
 // trick bends one answer: n counts the questions of that type which the
@@ -224,7 +225,7 @@ func (r reply) to(o monitor.Observation, q monitor.Question) monitor.Observation
 		o.Error = r.err
 		return o
 	}
-	o.Rcode, o.Flags, o.EDE = "NOERROR", []string{"RD", "RA"}, r.ede
+	o.Rcode, o.Flags, o.EDE = "NOERROR", append([]string{"RD", "RA"}, r.flags...), r.ede
 	if r.rcode != "" {
 		o.Rcode = r.rcode
 	}

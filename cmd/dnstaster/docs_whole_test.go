@@ -53,8 +53,9 @@ func wholeDocuments(t *testing.T) map[string]any {
 	}
 	base := monitor.Baseline{
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
-		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}}},
+		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}, Addresses: []netip.Addr{addr}}},
 		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
+		AD:      map[string]monitor.Tally{"isp|203.0.113.53|udp": {Yes: 50, No: 1}},
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
 			Addresses: map[netip.Addr]*monitor.Identity{addr: {Seen: span, Witnessed: span, Groups: []string{"google"}, Verified: at, By: "certificate", SPKI: spki, Authority: at, Bad: at, ASN: 64500}},

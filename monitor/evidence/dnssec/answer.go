@@ -2,6 +2,7 @@ package dnssec
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -90,6 +91,27 @@ func (s *session) nameservers(ctx context.Context, zone string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// maxServers is how many servers of a zone are asked for by address: so many fit into
+// what a proof may ask, and a thief moves them all.
+const maxServers = 4
+
+// servers gives the IPv4 addresses of the first few servers of a zone.
+func (s *session) servers(ctx context.Context, names []string) []monitor.AuthoritativeServer {
+	var all []monitor.AuthoritativeServer
+	for _, name := range names[:min(len(names), maxServers)] {
+		m, err := s.ask(ctx, s.via, name, dns.TypeA)
+		if err != nil {
+			continue
+		}
+		for _, rr := range set(m.answer, name, dns.TypeA).rrs {
+			if a, ok := netip.AddrFromSlice(rr.(*dns.A).A.To4()); ok {
+				all = append(all, monitor.AuthoritativeServer{Name: name, Address: a})
+			}
+		}
+	}
+	return all
 }
 
 // ends reports whether a reply says nothing of a name that an alias in it leads to.

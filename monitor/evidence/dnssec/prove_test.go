@@ -122,6 +122,33 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// Where a zone's servers are is asked of witnesses, and of the first few servers.
+func TestServersOfAZone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	z := w.named("rsa.test.")
+	for _, n := range []string{"1", "2", "3", "4", "5"} {
+		z.add("rsa.test. 300 IN NS s"+n+".rsa.test.", "s"+n+".rsa.test. 300 IN A 192.0.2.10"+n)
+	}
+	via := testResolver("honest")
+	prove := func() (got []string) {
+		e := w.validator().Prove(t.Context(), monitor.Proof{Kind: monitor.EvidenceDNSSEC, Name: "www.rsa.test", Type: monitor.TypeA, Via: via})
+		for _, s := range e.Servers {
+			got = append(got, s.Name+" "+s.Address.String())
+		}
+		return got
+	}
+	if got := prove(); len(got) > 0 {
+		t.Errorf("a plain resolver was asked for servers: %v", got)
+	}
+	via.Transport = monitor.DoT
+	// ns.invalid. comes first, and has no address.
+	want := []string{"s1.rsa.test. 192.0.2.101", "s2.rsa.test. 192.0.2.102", "s3.rsa.test. 192.0.2.103"}
+	if diff := cmp.Diff(want, prove()); diff != "" {
+		t.Errorf("servers (-want +got):\n%s", diff)
+	}
+}
+
 // TestUnsigned has the DS of a zone taken away while its keys are remembered: what
 // is remembered is wrong then, and nobody lies.
 func TestUnsigned(t *testing.T) {

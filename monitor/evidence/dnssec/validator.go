@@ -48,7 +48,9 @@ func New(cfg Config, ex Exchanger) *Validator {
 //
 // Addresses, Records and Absent are what was said, whatever its status; Zone and
 // DS are of the zone that the last name is in, and of that which has the fault
-// where there is one. Nameservers are what Via says of that zone, unproven. Detail is one sentence of printable ASCII.
+// where there is one. Nameservers are what Via says of that zone, unproven, and
+// Servers where the first few of them are, if it is a witness. Detail is one sentence
+// of printable ASCII.
 func (v *Validator) Prove(ctx context.Context, proof monitor.Proof) monitor.Evidence {
 	s := v.session(proof.Via)
 	e := monitor.Evidence{
@@ -78,6 +80,9 @@ func (v *Validator) Prove(ctx context.Context, proof monitor.Proof) monitor.Evid
 	}
 	if e.Status == monitor.Secure || e.Status == monitor.Insecure {
 		e.Nameservers = s.nameservers(ctx, e.Zone)
+		if proof.Via.Encrypted() {
+			e.Servers = s.servers(ctx, e.Nameservers)
+		}
 	}
 	e.Detail = bounded(e.Detail)
 	return e
