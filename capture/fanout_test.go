@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ func fanoutListen(t *testing.T, cfg capture.LiveConfig, rings int, log *slog.Log
 		t.Fatal(err)
 	}
 	frames = make(chan fanoutFrame, 1<<16)
+	over := make(chan struct{})
 	var readers sync.WaitGroup
 	for i, l := range lives {
 		readers.Go(func() {
@@ -37,11 +39,15 @@ func fanoutListen(t *testing.T, cfg capture.LiveConfig, rings int, log *slog.Log
 					return
 				}
 				f.Data = bytes.Clone(f.Data)
-				frames <- fanoutFrame{i, f}
+				select {
+				case frames <- fanoutFrame{i, f}:
+				case <-over:
+				}
 			}
 		})
 	}
 	return lives, frames, func() {
+		close(over)
 		for _, l := range lives {
 			if err := l.Close(); err != nil {
 				t.Error(err)
@@ -114,6 +120,47 @@ func TestFanout(t *testing.T) {
 				if n := len(frames); n != 0 {
 					t.Errorf("%d rings on %q: %d frames too many", rings, where, n)
 				}
+			}
+		}
+	})
+}
+
+// TestFanoutBegins begins to hear in the middle of a flood: what comes before a ring
+// has joined the others must not be heard by two.
+func TestFanoutBegins(t *testing.T) {
+	liveNamespace(t, func(t *testing.T) {
+		c, err := net.Dial("udp", "127.0.0.1:53")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range 5 {
+			stop := make(chan struct{})
+			var flood sync.WaitGroup
+			flood.Go(func() {
+				for i := uint64(0); ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+						c.Write(binary.BigEndian.AppendUint64(nil, i)) // every other one is refused
+					}
+				}
+			})
+			_, frames, end := fanoutListen(t, capture.LiveConfig{Interface: "lo"}, 4, slog.New(slog.DiscardHandler))
+			first := <-frames // all rings have joined before
+			close(stop)
+			flood.Wait()
+			time.Sleep(100 * time.Millisecond) // the kernel hands over what it holds
+			end()
+			seen := map[uint64]int{binary.BigEndian.Uint64(first.Data[len(first.Data)-8:]): first.ring}
+			for len(frames) > 0 {
+				f := <-frames
+				n := binary.BigEndian.Uint64(f.Data[len(f.Data)-8:])
+				if ring, ok := seen[n]; ok {
+					t.Fatalf("datagram %d of %d was heard in rings %d and %d", n, len(seen), ring, f.ring)
+				}
+				seen[n] = f.ring
 			}
 		}
 	})

@@ -11,7 +11,9 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -478,6 +480,69 @@ func TestTapHostile(t *testing.T) {
 	_, r := answered(time.Since(began), 1, "www.example.com.", "203.0.113.1")
 	tapTell(t, good, r.pack(t))
 	tt.next(t)
+}
+
+// pipes is a listener to which a test connects by net.Pipe, whose deadlines keep to the
+// time of a bubble.
+type pipes struct {
+	calls chan net.Conn
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.calls:
+		return c, nil
+	case <-p.ended:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.ended) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
+// TestTapPatience has one sender say nothing at all, which is not waited for, and one
+// say nothing for a day in which it has nothing to tell.
+func TestTapPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &pipes{calls: make(chan net.Conn), ended: make(chan struct{})}
+		tap := capture.NewTap(l, capture.TapConfig{}, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- tap.Run(ctx, func(monitor.Sample) bool { return true }) }()
+		call := func() net.Conn {
+			ours, theirs := net.Pipe()
+			l.calls <- theirs
+			return ours
+		}
+		began := time.Now()
+		if _, err := call().Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the silent one: %v", err)
+		}
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("the silent one was waited for %s", took)
+		}
+		c := call()
+		for _, b := range [][]byte{tapControl(4, tapContent), nil, tapControl(2, tapContent)} {
+			if b == nil {
+				tapExpect(t, c, tapControl(1, tapContent))
+			} else if _, err := c.Write(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(24 * time.Hour)
+		if s := tap.Stats(); s.Senders != 1 || s.Failed != 1 {
+			t.Errorf("%+v", s)
+		}
+		if _, err := c.Write(tapControl(3, "")); err != nil {
+			t.Fatal(err)
+		}
+		tapExpect(t, c, tapControl(5, ""))
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestTapRestarts has a resolver come again.
