@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,7 @@ const (
 // packet that is heard on the wire as well is in another transaction there: it cannot
 // contradict itself, and for the judge both are one voice, of one server over one
 // transport. Who taps the wire and tells of all that passes, though, may tell of two
-// responses to one query; these are a sample together, as they are on the wire.
+// responses to one query over UDP; these are a sample together, as they are on the wire.
 //
 // It is used by one goroutine.
 type tapper struct {
@@ -116,17 +117,20 @@ func (t *tapper) take(b []byte) (monitor.Sample, bool) {
 	}
 	q := monitor.Question{Name: nameText(h.question), Type: monitor.Type(h.qtype)}
 	switch {
-	case e.first == nil:
+	case e.first != nil && e.says == says:
+		t.repeats.Add(1)
+		return monitor.Sample{}, false
+	case e.first == nil || m.transport != monitor.UDP:
+		// Over a connection nobody answers in the place of another, and an id may be used
+		// again at once: over HTTPS it is always 0 (RFC 8484 §4.1).
 		e.says = says
 		t.keep(e, &m)
 		if t.watched == nil || t.lately(&m) {
 			return monitor.Sample{}, false
 		}
 		return t.sample(q, e), true
-	case e.says == says:
-		t.repeats.Add(1)
-		return monitor.Sample{}, false
 	}
+	t.asked(e, &m)
 	return t.sample(q, e, &m), true
 }
 
@@ -183,16 +187,25 @@ func (t *tapper) ask(e *tapTransaction, m *tapMessage, h *header) {
 	t.charge(e, tapPacket+len(p.Raw))
 }
 
-// keep notes the first response of a transaction.
+// asked notes the query that a response came with, if it was not told of by itself.
+func (t *tapper) asked(e *tapTransaction, m *tapMessage) {
+	known := slices.ContainsFunc(e.queries, func(p monitor.Packet) bool { return p.At.Equal(m.asked) })
+	if known || m.asked.IsZero() || len(m.query) == 0 {
+		return
+	}
+	q := *m
+	q.kind, q.message = m.kind-1, m.query
+	var buf [maxName]byte
+	if h, ok := parseHeader(q.message, &buf); ok {
+		t.ask(e, &q, &h)
+	}
+}
+
+// keep notes the response that others are compared with.
 func (t *tapper) keep(e *tapTransaction, m *tapMessage) {
-	if len(e.queries) == 0 && !m.asked.IsZero() && len(m.query) > 0 {
-		// It came with its query, and that was not told of by itself.
-		q := *m
-		q.kind, q.message = m.kind-1, m.query
-		var buf [maxName]byte
-		if h, ok := parseHeader(q.message, &buf); ok {
-			t.ask(e, &q, &h)
-		}
+	t.asked(e, m)
+	if e.first != nil {
+		t.charge(e, -len(e.first.message))
 	}
 	c := *m
 	c.message, c.query, c.identity = bytes.Clone(m.message), nil, nil

@@ -120,6 +120,13 @@ func tapControl(kind uint32, content string) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 4), uint32(len(body))), body...)
 }
 
+// datagrams has an exchange over UDP.
+func datagrams(ms ...*tapped) {
+	for _, m := range ms {
+		m.protocol = tapUDP
+	}
+}
+
 // answered is a forwarder's exchange over TLS.
 func answered(at time.Duration, id uint16, name string, data ...string) (q, r tapped) {
 	d := query(at, id, name, dns.TypeA)
@@ -133,15 +140,19 @@ func TestReadTap(t *testing.T) {
 	q, r := answered(0, 7, "www.example.com.", "203.0.113.10")
 	_, other := answered(0, 7, "www.example.com.", "198.51.100.66")
 	_, moved := answered(11*time.Second, 7, "www.example.com.", "198.51.100.66")
+	overTLS := []tapped{q, r, other}
+	datagrams(&q, &r, &other, &moved)
 	otherID := other
 	otherID.msg = other.msg.Copy()
 	otherID.msg.Id = 8
 	otherWay := other
-	otherWay.protocol = tapUDP
+	otherWay.protocol = tapTCP
 	whole := other
-	whole.query, whole.asked = q.msg, 5*ms
+	whole.query, whole.asked = q.msg, 3*ms
 	alone := r
 	alone.query, alone.asked = q.msg, 3*ms
+	again := whole
+	again.asked = 5 * ms
 	for _, tt := range []struct {
 		name     string
 		messages []tapped
@@ -154,6 +165,9 @@ func TestReadTap(t *testing.T) {
 			[]string{"www.example.com. A 1q NOERROR:203.0.113.10 NOERROR:198.51.100.66 [1 2 3] CONFLICT"}},
 		{"another answer, with the query that only responses tell of", []tapped{alone, whole},
 			[]string{"www.example.com. A 1q NOERROR:203.0.113.10 NOERROR:198.51.100.66 [1 1 2] CONFLICT"}},
+		{"another answer, with another query", []tapped{alone, again},
+			[]string{"www.example.com. A 2q NOERROR:203.0.113.10 NOERROR:198.51.100.66 [1 2 1 2]"}},
+		{"another answer over the same connection", overTLS, nil},
 		{"two answers to two queries", []tapped{q, q, r, other},
 			[]string{"www.example.com. A 2q NOERROR:203.0.113.10 NOERROR:198.51.100.66 [1 2 3 4]"}},
 		{"two answers, of which nobody tells what was asked", []tapped{r, other},
@@ -231,6 +245,7 @@ func TestReadTapDamaged(t *testing.T) {
 func TestReadTapStops(t *testing.T) {
 	q, r := answered(0, 7, "www.example.com.", "203.0.113.10")
 	_, other := answered(0, 7, "www.example.com.", "198.51.100.66")
+	datagrams(&q, &r, &other)
 	want := errors.New("enough")
 	_, err := capture.ReadTap(bytes.NewReader(tapStream(q.pack(t), r.pack(t), other.pack(t))), func(monitor.Sample) error { return want })
 	if !errors.Is(err, want) {
@@ -562,6 +577,8 @@ func TestTapRestarts(t *testing.T) {
 func FuzzTap(f *testing.F) {
 	q, r := answered(0, 7, "www.example.com.", "203.0.113.10")
 	_, other := answered(0, 7, "www.example.com.", "198.51.100.66")
+	f.Add(tapStream(q.pack(f), r.pack(f), other.pack(f)))
+	datagrams(&q, &r, &other)
 	f.Add(tapStream(q.pack(f), r.pack(f), other.pack(f)))
 	f.Add(tapStream(r.pack(f)[:30]))
 	f.Add(append(tapControl(4, tapContent), tapStream(q.pack(f))...))

@@ -106,6 +106,7 @@ func TestWriteTold(t *testing.T) {
 	for client, server := range map[string]string{"192.0.2.9:40000": "192.0.2.53:853", "[2001:db8::9]:40000": "[2001:db8::53]:443"} {
 		q, r := answered(0, 0x1234, "www.example.com.", "203.0.113.10")
 		_, other := answered(0, 0x1234, "www.example.com.", "198.51.100.66")
+		datagrams(&q, &r, &other)
 		for _, m := range []tapped{q, r, other} {
 			m.client, m.server = netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
 			frames = append(frames, m.pack(t))

@@ -29,7 +29,8 @@ func tapControl(kind uint32, content string) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 4), uint32(len(body))), body...)
 }
 
-// tapFrame tells of a message of a kind between two endpoints, over TLS.
+// tapFrame tells of a message of a kind between two endpoints: one of a client over UDP,
+// one of a forwarder over TLS.
 func tapFrame(t *testing.T, kind uint64, client, server netip.AddrPort, name, addr string) []byte {
 	t.Helper()
 	q := dnsmessage.Question{Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}
@@ -50,9 +51,13 @@ func tapFrame(t *testing.T, kind uint64, client, server netip.AddrPort, name, ad
 	octets := func(field uint64, v []byte) {
 		b = append(binary.AppendUvarint(binary.AppendUvarint(b, field<<3|2), uint64(len(v))), v...)
 	}
-	const overTLS = 3
+	const overUDP, overTLS = 1, 3
+	over := uint64(overUDP)
+	if kind > 6 {
+		over = overTLS
+	}
 	number(1, kind)
-	number(3, overTLS)
+	number(3, over)
 	octets(4, client.Addr().AsSlice())
 	octets(5, server.Addr().AsSlice())
 	number(6, uint64(client.Port()))
