@@ -1,16 +1,21 @@
 package capture
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counters are what a Matcher counts.
 type counters struct {
 	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
 	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
 	shortened, blind, refused, retransmits, repeats, truncated, late  atomic.Uint64
-	reassembled, torn                                                 atomic.Uint64
+	reassembled, torn, strays, crowded, withheld, unreported          atomic.Uint64
+
+	openNow, hold atomic.Int64
 }
 
-// Stats are totals since the start.
+// Stats are totals since the start, but for Open and Hold.
 type Stats struct {
 	Packets      uint64 // frames taken in
 	Queries      uint64 // with retransmits
@@ -31,6 +36,13 @@ type Stats struct {
 	Shortened    uint64 // transactions that had to end early, for want of room
 	Blind        uint64 // those that had to within a second
 	Refused      uint64 // those of a client that already holds an eighth of the table
+	Crowded      uint64 // responses to no query that had to make room: nothing is lost with them
+	Strays       uint64 // responses to an open port with an id that none of its open transactions has
+	Withheld     uint64 // samples of watched names beyond the budget
+	Unreported   uint64 // and of names that are not watched
+
+	Open int           // transactions that were open when the last frames came
+	Hold time.Duration // how long an answered transaction is held: 5 s, or less while there is no room
 }
 
 // Stats gives the totals. It may be called from any goroutine.
@@ -42,5 +54,7 @@ func (m *Matcher) Stats() Stats {
 		Reassembled: m.reassembled.Load(), Torn: m.torn.Load(),
 		Duplicates: m.duplicates.Load(), Unsolicited: m.unsolicited.Load(), Mismatched: m.mismatched.Load(),
 		Forgotten: m.forgotten.Load(), Shortened: m.shortened.Load(), Blind: m.blind.Load(), Refused: m.refused.Load(),
+		Crowded: m.crowded.Load(), Strays: m.strays.Load(), Withheld: m.withheld.Load(), Unreported: m.unreported.Load(),
+		Open: int(m.openNow.Load()), Hold: time.Duration(m.hold.Load()),
 	}
 }

@@ -54,6 +54,7 @@ type Monitor struct {
 	proofs     proofQueue
 	peers      map[string]*peer
 	wakes      bucket               // of all names
+	heeds      bucket               // of what is overheard about them
 	hastened   time.Time            // when rounds were last brought forward, or will be
 	resting    map[string]*Baseline // of names that a reload took off the list
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/storage"
@@ -93,6 +94,8 @@ type captureConfig struct {
 	Rings       uint16   `yaml:"rings"` // of each interface
 	Unwatched   string   `yaml:"unwatched"`
 	At          position
+
+	Transactions capacity `yaml:"transactions"` // of all interfaces and their rings together
 }
 
 // dnstapConfig is where resolvers on this host tell what they do.
@@ -257,6 +260,9 @@ func (c *config) setDefaults() {
 	}
 	if c.Capture.Unwatched == "" {
 		c.Capture.Unwatched = "count"
+	}
+	if c.Capture.Transactions == 0 {
+		c.Capture.Transactions = capture.DefaultTransactions
 	}
 	if c.Storage.Path == "" {
 		c.Storage.Path = defaultStore

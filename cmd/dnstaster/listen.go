@@ -24,17 +24,12 @@ const (
 	ringLeast = 512 << 10
 )
 
-// What is held of an interface, by the matchers of all its rings together.
-const (
-	heldTransactions = 1 << 16
-	heldMemory       = 8 << 20
-)
-
 // ear is the part of the daemon that overhears.
 type ear struct {
 	sources  []*capture.Live    // each ring of each interface
 	matchers []*capture.Matcher // one for each source
 	names    []string           // of the interfaces
+	room     int                // transactions that each of the matchers holds at most
 	err      error              // why nothing is heard
 	log      *slog.Logger
 
@@ -50,12 +45,12 @@ type ear struct {
 // newEar begins to listen where the configuration says so. Without the
 // privilege the daemon goes on without: it says so in the log and in status.
 func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
-	e := &ear{log: log, opened: time.Now()}
+	e := &ear{log: log, opened: time.Now(), promiscuous: c.Promiscuous, rings: max(1, int(c.Rings))}
+	e.room = int(c.Transactions) / max(1, len(c.Interfaces)*e.rings)
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
 	watched := watchedNames(watches)
-	e.promiscuous, e.rings = c.Promiscuous, max(1, int(c.Rings))
 	for _, name := range c.Interfaces {
 		lives, err := capture.ListenFanout(capture.LiveConfig{
 			Interface: name, Promiscuous: c.Promiscuous, RingSize: max(ringLeast, ringSize/len(c.Interfaces)/e.rings),
@@ -72,7 +67,7 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		for _, live := range lives {
 			e.sources = append(e.sources, live)
 			e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{
-				Watched: watched, Local: (&localAddrs{}).has, Transactions: heldTransactions / e.rings, Memory: heldMemory / e.rings,
+				Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room,
 			}))
 		}
 		e.names = append(e.names, name)
@@ -155,6 +150,14 @@ func (e *ear) status() monitor.WireStatus {
 		s.Transactions += m.Transactions
 		s.Undecodable += m.Undecodable
 		s.Blind += m.Blind + m.Forgotten + m.Refused
+		s.Open += m.Open
+		s.Room += e.room
+		if hold := monitor.Milliseconds(m.Hold); i == 0 || hold < s.Hold {
+			s.Hold = hold
+		}
+		s.Shortened += m.Shortened
+		s.Withheld += m.Withheld
+		s.Strays += m.Strays
 	}
 	return s
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -38,6 +40,12 @@ var (
 	descWireTrans    = partDesc("wire_transactions_total", "Distinct queries overheard.")
 	descWireBroken   = partDesc("wire_undecodable_total", "Messages that claim to be DNS and cannot be read.")
 	descWireBlind    = partDesc("wire_blind_total", "Transactions and packets that there was no room for.")
+	descWireEarly    = partDesc("wire_shortened_total", "Transactions that ended early for want of room, a second after their answer or later.")
+	descWireOpen     = partDesc("wire_open_transactions", "Transactions that are open.")
+	descWireRoom     = partDesc("wire_room_transactions", "Transactions that there is room for: capture.transactions.")
+	descWireHold     = partDesc("wire_hold_seconds", "How long a transaction is held after its answer: 5 s, or less while there is no room.")
+	descWireWithheld = partDesc("wire_withheld_total", "Answers for watched names that were not judged, beyond what is judged in a flood.")
+	descWireStrays   = partDesc("wire_strays_total", "Responses to an open port with an id that was not asked with.")
 	descWireUp       = partDesc("wire_interfaces", "Interfaces that are listened to; 1 may stand for all.")
 	descTapSenders   = partDesc("dnstap_senders", "Resolvers that tell what they do and are connected now.")
 	descTapMessages  = partDesc("dnstap_messages_total", "DNS messages that resolvers told of.", "kind")
@@ -112,6 +120,12 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descWireTrans, w.Transactions)
 		counter(descWireBroken, w.Undecodable)
 		counter(descWireBlind, w.Blind)
+		counter(descWireEarly, w.Shortened)
+		counter(descWireWithheld, w.Withheld)
+		counter(descWireStrays, w.Strays)
+		gauge(descWireOpen, float64(w.Open))
+		gauge(descWireRoom, float64(w.Room))
+		gauge(descWireHold, time.Duration(w.Hold).Seconds())
 	}
 	if t := p.d.tapStatus(); t.Socket != "" {
 		gauge(descTapSenders, float64(t.Senders))
