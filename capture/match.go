@@ -17,6 +17,13 @@ type Config struct {
 	// Local reports whether an address is this host's own. nil: none is.
 	Local func(netip.Addr) bool
 
+	// Passed takes note of what passes the links of this host. nil: nobody asks.
+	Passed *Exchanges
+
+	// Strangers is how many questions that are not watched may have answers that
+	// Strangers gives; 0 for none.
+	Strangers int
+
 	// Transactions bounds the table of open transactions, which doubles up to it
 	// as it fills. One takes at most 128 octets: a slot of 64, half empty indexes,
 	// and what is remembered of it later.
@@ -79,6 +86,8 @@ type Matcher struct {
 	counted int64 // when the open transactions were, for Stats
 	lost    uint64
 	lostAt  time.Time
+
+	strangers map[uint64]*stranger // by hash of the question
 
 	decoder *decoder
 	again   *decoder // for frames out of memory, while a fresh one is in use
@@ -147,6 +156,7 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	if h.opcode() != 0 {
 		return s, false // NOTIFY, UPDATE and the like
 	}
+	m.cfg.Passed.note(&f, &g, &h)
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
 		ok = m.response(&f, &g, &h, &s)
@@ -266,6 +276,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sampl
 		m.duplicates.Add(1)
 		return false
 	}
+	m.meet(e, q, g.payload, h)
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
 	}

@@ -98,6 +98,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 			o.RTT = monitor.Milliseconds(f.At.Sub(sent))
 		}
 		readResponse(&o, &p, g.payload, &head)
+		p.Nonlocal = m.nonlocal(&f, g.src.Addr())
 		if x.torn {
 			p.Broken = brokenFragments
 		}

@@ -10,7 +10,7 @@ type counters struct {
 	packets, queries, responses, transactions, undecodable, fragments atomic.Uint64
 	duplicates, unsolicited, mismatched, forgotten                    atomic.Uint64
 	shortened, blind, refused, retransmits, repeats, truncated, late  atomic.Uint64
-	reassembled, torn, strays, crowded, withheld, unreported          atomic.Uint64
+	reassembled, torn, strays, crowded, withheld, unreported, unkept  atomic.Uint64
 
 	openNow, hold atomic.Int64
 }
@@ -32,6 +32,7 @@ type Stats struct {
 	Duplicates   uint64 // frames seen at a second interface
 	Unsolicited  uint64 // responses to no query that was seen
 	Mismatched   uint64 // responses whose question is not the query's
+	Unkept       uint64 // responses to names that are not watched, for which Strangers had no room
 	Forgotten    uint64 // packets that left memory before they were needed
 	Shortened    uint64 // transactions that had to end early, for want of room
 	Blind        uint64 // those that had to within a second
@@ -51,7 +52,7 @@ func (m *Matcher) Stats() Stats {
 		Packets: m.packets.Load(), Queries: m.queries.Load(), Responses: m.responses.Load(),
 		Transactions: m.transactions.Load(), Retransmits: m.retransmits.Load(), Repeats: m.repeats.Load(),
 		Truncated: m.truncated.Load(), Late: m.late.Load(), Undecodable: m.undecodable.Load(), Fragments: m.fragments.Load(),
-		Reassembled: m.reassembled.Load(), Torn: m.torn.Load(),
+		Reassembled: m.reassembled.Load(), Torn: m.torn.Load(), Unkept: m.unkept.Load(),
 		Duplicates: m.duplicates.Load(), Unsolicited: m.unsolicited.Load(), Mismatched: m.mismatched.Load(),
 		Forgotten: m.forgotten.Load(), Shortened: m.shortened.Load(), Blind: m.blind.Load(), Refused: m.refused.Load(),
 		Crowded: m.crowded.Load(), Strays: m.strays.Load(), Withheld: m.withheld.Load(), Unreported: m.unreported.Load(),

@@ -88,6 +88,7 @@ type WireStatus struct {
 
 	Withheld uint64 `json:"withheld"` // answers for watched names, beyond what the judge is given in a flood
 	Strays   uint64 `json:"strays"`   // responses to an open port, with an id that was not asked with
+	Unkept   uint64 `json:"unkept"`   // responses to names that are not watched, for which passive DNS had no room
 	Error    string `json:"error,omitempty"`
 }
 

@@ -61,6 +61,7 @@ func (m *Monitor) heed(q *question, sort *bucket, now time.Time) bool {
 // takeSample judges a sample that was overheard. Of a name that is not watched
 // nothing is kept but a count.
 func (m *Monitor) takeSample(s Sample) {
+	m.listen(s)
 	conflict := s.conflict(m.policy)
 	subject := m.subjects[s.Question.Name]
 	if subject == nil || subject.question(s.Question.Type) == nil {
@@ -72,6 +73,7 @@ func (m *Monitor) takeSample(s Sample) {
 	m.counts.Overheard++
 	q := subject.question(s.Question.Type)
 	m.introduce(&s)
+	m.counts.Unkept += uint64(q.overhear(s, &m.batch))
 	for i := range s.Answers {
 		m.recall(q, &s.Answers[i])
 	}

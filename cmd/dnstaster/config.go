@@ -175,7 +175,10 @@ const (
 	minInterval   = 5 * time.Second
 	minHeartbeat  = 10 * time.Second
 	anyInterface  = "any"
-	maxInterface  = 15 // octets in the name of one
+
+	unwatchedCount = "count"
+	unwatchedHash  = "hash"
+	maxInterface   = 15 // octets in the name of one
 )
 
 // configPath is where the configuration is, if no flag says otherwise.
@@ -259,7 +262,7 @@ func (c *config) setDefaults() {
 		c.Capture.Rings = 1
 	}
 	if c.Capture.Unwatched == "" {
-		c.Capture.Unwatched = "count"
+		c.Capture.Unwatched = unwatchedCount
 	}
 	if c.Capture.Transactions == 0 {
 		c.Capture.Transactions = capture.DefaultTransactions

@@ -114,8 +114,8 @@ func (c *config) check() []problem {
 	if s := c.Dnstap.Socket; s != "" && s == c.Control.Socket {
 		bad(c.Dnstap.At, "socket: it is that of control already")
 	}
-	if c.Capture.Unwatched != "" && c.Capture.Unwatched != "count" {
-		bad(c.Capture.At, "unwatched: want count, not %q", c.Capture.Unwatched)
+	if u := c.Capture.Unwatched; u != "" && u != unwatchedCount && u != unwatchedHash {
+		bad(c.Capture.At, "unwatched: want count or hash, not %q", u)
 	}
 	if !slices.Contains([]string{"", "default", "lab"}, c.Timing.Profile) {
 		bad(c.Timing.At, "profile: want default or lab, not %q", c.Timing.Profile)

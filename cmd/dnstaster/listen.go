@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,7 +31,11 @@ type ear struct {
 	matchers []*capture.Matcher // one for each source
 	names    []string           // of the interfaces
 	room     int                // transactions that each of the matchers holds at most
-	err      error              // why nothing is heard
+	meet     func([]monitor.Stranger) bool
+	unmet    atomic.Uint64 // strangers that found no room
+	link     *link         // nil where not every interface is heard
+	hashes   bool          // what is answered to names that are not watched is kept, as hashes
+	err      error         // why nothing is heard
 	log      *slog.Logger
 
 	promiscuous bool
@@ -51,23 +56,33 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		return e, nil
 	}
 	watched := watchedNames(watches)
+	ports, strangers := []uint16{53}, 0
+	if e.hashes = c.Unwatched == unwatchedHash; e.hashes {
+		strangers = strangersAtOnce
+	}
+	var exchanges *capture.Exchanges
+	if everything(c.Interfaces) {
+		if e.link = newLink(); e.link != nil {
+			ports, exchanges = append(ports, e.link.port()), e.link.exchanges
+		}
+	}
 	for _, name := range c.Interfaces {
 		lives, err := capture.ListenFanout(capture.LiveConfig{
-			Interface: name, Promiscuous: c.Promiscuous, RingSize: max(ringLeast, ringSize/len(c.Interfaces)/e.rings),
+			Interface: name, Promiscuous: c.Promiscuous, Ports: ports, RingSize: max(ringLeast, ringSize/len(c.Interfaces)/e.rings),
 		}, e.rings, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
 				return nil, err
 			}
-			e.sources, e.matchers, e.names, e.err = nil, nil, nil, err
+			e.sources, e.matchers, e.names, e.link, e.err = nil, nil, nil, nil, err
 			log.Warn("not listening to the wire: forged answers that race genuine ones will not be seen", "err", err)
 			return e, nil
 		}
 		for _, live := range lives {
 			e.sources = append(e.sources, live)
 			e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{
-				Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room,
+				Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Passed: exchanges, Strangers: strangers,
 			}))
 		}
 		e.names = append(e.names, name)
@@ -82,8 +97,22 @@ func watchedNames(ws []monitor.Watch) (names []string) {
 	return names
 }
 
-// run listens until ctx ends. offer takes a sample if there is room.
-func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
+// How many names that are not watched an interface may have answers to in a time.
+const (
+	strangersAtOnce = 4096
+	strangersEvery  = 10 * time.Second
+)
+
+// tell hands over what was answered to names that are not watched.
+func (e *ear) tell(m *capture.Matcher) {
+	if ss := m.Strangers(); len(ss) > 0 && !e.meet(ss) {
+		e.unmet.Add(uint64(len(ss)))
+	}
+}
+
+// run listens until ctx ends. offer and meet take what was overheard if there is room.
+func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool, meet func([]monitor.Stranger) bool) error {
+	e.meet = meet
 	defer context.AfterFunc(ctx, func() { e.close() })()
 	var g errgroup.Group
 	e.heard = make([]time.Time, len(e.sources))
@@ -103,8 +132,13 @@ func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
 }
 
 func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool) error {
+	var told time.Time
 	for {
 		f, err := src.Next()
+		if e.hashes && (err != nil || f.At.Sub(told).Abs() >= strangersEvery) {
+			e.tell(e.matchers[i])
+			told = f.At
+		}
 		if errors.Is(err, capture.ErrStopped) {
 			return nil
 		}
@@ -112,6 +146,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 			return err
 		}
 		e.heard[i] = f.At
+		e.link.hear(&f)
 		// From when it was opened on, so that a clock that was set makes nobody deaf.
 		if !f.At.Before(e.opened) && !f.At.After(e.before) {
 			continue
@@ -124,6 +159,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 
 func (e *ear) close() error {
 	var errs []error
+	e.link.close()
 	for _, s := range e.sources {
 		errs = append(errs, s.Close())
 	}
@@ -141,6 +177,7 @@ func (e *ear) status() monitor.WireStatus {
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}
+	s.Unkept = e.unmet.Load()
 	for i, src := range e.sources {
 		st, m := src.Stats(), e.matchers[i].Stats()
 		s.Packets += st.Received
@@ -149,6 +186,7 @@ func (e *ear) status() monitor.WireStatus {
 		s.Responses += m.Responses
 		s.Transactions += m.Transactions
 		s.Undecodable += m.Undecodable
+		s.Unkept += m.Unkept
 		s.Blind += m.Blind + m.Forgotten + m.Refused
 		s.Open += m.Open
 		s.Room += e.room

@@ -23,6 +23,7 @@ var (
 	descCommitTime   = partDesc("store_last_commit_duration_seconds", "Time that the last commit took.")
 	descCommitLast   = partDesc("store_last_commit_timestamp_seconds", "When the last commit was, in seconds since 1970.")
 	descSetAside     = partDesc("store_set_aside_total", "Damaged files that were set aside.")
+	descForgotten    = partDesc("store_forgotten_total", "Names that are not watched which were forgotten for others.")
 	descEvents       = partDesc("events_total", "Events ever committed to the log.")
 	descDelivered    = partDesc("webhook_delivered_total", "Events that the endpoint took.", "webhook")
 	descFailed       = partDesc("webhook_failures_total", "Tries that failed, by what was made of them.", "webhook", "reaction")
@@ -40,6 +41,7 @@ var (
 	descWireTrans    = partDesc("wire_transactions_total", "Distinct queries overheard.")
 	descWireBroken   = partDesc("wire_undecodable_total", "Messages that claim to be DNS and cannot be read.")
 	descWireBlind    = partDesc("wire_blind_total", "Transactions and packets that there was no room for.")
+	descWireUnkept   = partDesc("wire_unkept_total", "Responses about names that are not watched, for which passive DNS had no room.")
 	descWireEarly    = partDesc("wire_shortened_total", "Transactions that ended early for want of room, a second after their answer or later.")
 	descWireOpen     = partDesc("wire_open_transactions", "Transactions that are open.")
 	descWireRoom     = partDesc("wire_room_transactions", "Transactions that there is room for: capture.transactions.")
@@ -82,6 +84,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descCommitLast, float64(st.LastCommit.UnixMilli())/1000)
 	}
 	counter(descSetAside, st.SetAsides)
+	counter(descForgotten, st.Forgotten)
 	counter(descEvents, st.LastEvent)
 	for _, s := range parts.desks {
 		st := s.Stats()
@@ -120,6 +123,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descWireTrans, w.Transactions)
 		counter(descWireBroken, w.Undecodable)
 		counter(descWireBlind, w.Blind)
+		counter(descWireUnkept, w.Unkept)
 		counter(descWireEarly, w.Shortened)
 		counter(descWireWithheld, w.Withheld)
 		counter(descWireStrays, w.Strays)
