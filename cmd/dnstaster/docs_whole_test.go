@@ -92,7 +92,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	}
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
-		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Dropped: 1},
+		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Flagged: 1, TCP: 1, VLAN: 1, Undecodable: 1, Dropped: 1},
 	}
 	health := monitor.Health{Condition: "no_witness", Severity: "warning", Title: "x", Text: "x", Detail: "x"}
 	change := monitor.Change{Name: name, Type: monitor.TypeA, From: monitor.Clean, To: monitor.Unknown, Cause: monitor.CauseStale, Fact: "x"}

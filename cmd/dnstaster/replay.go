@@ -96,6 +96,7 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 	p.progress.end()
 	r := p.judge.Report(time.Now())
 	r.Stats = p.stats
+	r.Stats.Flagged = r.Flagged()
 	cut := cmd.Context().Err() != nil
 	for _, err := range failed {
 		fmt.Fprintln(cmd.ErrOrStderr(), "dnstaster:", err)
@@ -229,6 +230,9 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if f.Tagged() {
+			p.stats.VLAN++
 		}
 		if s, ok := m.Take(f); ok {
 			p.judge.Take(s)
