@@ -28,6 +28,7 @@ require (
 	golang.org/x/net v0.62.0 // names in other scripts, whose domain a name is in; the BPF program; the demo's resolvers
 	golang.org/x/sync v0.24.0 // groups of tasks that end together
 	golang.org/x/sys v0.49.0 // peer of a socket, packet sockets
+	google.golang.org/protobuf v1.36.12 // the wire format of dnstap
 	pgregory.net/rapid v1.3.0 // tests: properties and models
 )
 
@@ -56,5 +57,4 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,9 +43,14 @@ type LiveConfig struct {
 type Live struct {
 	name        string // empty for all interfaces
 	promiscuous bool
+	size        int // of the ring
+	program     []bpf.RawInstruction
+	fanout      *fanout // nil for a ring of its own
 	log         *slog.Logger
-	socket      int // packet socket
-	wake        int // eventfd that ends a wait
+	socket      int  // packet socket
+	wake        int  // eventfd that ends a wait
+	joined      bool // the fanout, and so bound to an interface for good
+	index       int  // of that; 0 for all
 
 	mu      sync.Mutex // held by Next, that the ring may not go while it is read; guards:
 	ring    ring
@@ -53,7 +59,7 @@ type Live struct {
 	retry   time.Time      // when to look for the interface again
 	counted time.Time      // when the statistics were last asked for
 
-	asking sync.Mutex // held as the statistics are asked for, that the socket may not go; guards:
+	asking sync.Mutex // held as the statistics are asked for, that the socket may not go or become another; guards:
 	gone   bool
 
 	once     sync.Once
@@ -67,7 +73,9 @@ type Live struct {
 var _ Source = (*Live)(nil)
 
 // Listen begins to hear. It needs CAP_NET_RAW.
-func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) {
+func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) { return listen(cfg, nil, log) }
+
+func listen(cfg LiveConfig, f *fanout, log *slog.Logger) (*Live, error) {
 	if cfg.Interface == "any" {
 		cfg.Interface = ""
 	}
@@ -84,8 +92,10 @@ func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{name: cfg.Interface, promiscuous: cfg.Promiscuous, log: log, socket: -1, wake: -1}
-	if err := l.open(program, cfg.RingSize); err != nil {
+	l := &Live{
+		name: cfg.Interface, promiscuous: cfg.Promiscuous, size: cfg.RingSize, program: program, fanout: f, log: log, socket: -1, wake: -1,
+	}
+	if err := l.open(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil

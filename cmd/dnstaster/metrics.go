@@ -55,6 +55,10 @@ var (
 	descWireChecksum  = partDesc("wire_bad_checksum_total", "Packets that their receivers drop, for their checksum.")
 	descWireQuoted    = partDesc("wire_icmp_errors_total", "ICMP errors about DNS, by what they quote.", "quoted")
 	descWireUp        = partDesc("wire_interfaces", "Interfaces that are listened to; 1 may stand for all.")
+	descTapSenders    = partDesc("dnstap_senders", "Resolvers that tell what they do and are connected now.")
+	descTapMessages   = partDesc("dnstap_messages_total", "DNS messages that resolvers told of.", "kind")
+	descTapBroken     = partDesc("dnstap_undecodable_total", "Messages of resolvers that cannot be read.")
+	descTapFailed     = partDesc("dnstap_failures_total", "Connections of resolvers that were ended, for what came over them or for want of room.")
 	descHandshakes    = partDesc("proof_outcomes_total", "Handshakes with answered addresses, by outcome.", "outcome")
 )
 
@@ -142,6 +146,13 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descWireOpen, float64(w.Open))
 		gauge(descWireRoom, float64(w.Room))
 		gauge(descWireHold, time.Duration(w.Hold).Seconds())
+	}
+	if t := p.d.tapStatus(); t.Socket != "" {
+		gauge(descTapSenders, float64(t.Senders))
+		counter(descTapMessages, t.Queries, "query")
+		counter(descTapMessages, t.Responses, "response")
+		counter(descTapBroken, t.Undecodable)
+		counter(descTapFailed, t.Failed+t.Refused)
 	}
 	for o, n := range senses.prover.Stats().Outcomes {
 		counter(descHandshakes, n, string(o))
