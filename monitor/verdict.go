@@ -83,6 +83,8 @@ const (
 	PathRewritten   Kind = "path_rewritten"
 	PathInjection   Kind = "path_injection"
 	ResolverCache   Kind = "resolver_cache"
+	LocalHost       Kind = "local_host"
+	LocalNet        Kind = "local_net"
 	AuthorityHijack Kind = "authority_hijack_suspected"
 	AttackAttempt   Kind = "attack_attempt"
 	Rebinding       Kind = "rebinding"
