@@ -5,9 +5,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
 )
 
 // Announcement is a nameserver that somebody on the network told hosts to ask.
@@ -62,25 +59,48 @@ func (as *announcements) Announced() []Announcement {
 	return append([]Announcement(nil), as.all...)
 }
 
+// Of a DHCP message (RFC 2131 §2, RFC 2132). The layers of gopacket, which otherwise
+// take such things apart, panic on options that are longer than the message.
+const (
+	dhcpReply   = 2 // BOOTREPLY
+	dhcpOptions = 240
+	dhcpCookie  = 0x63825363 // before the options
+
+	optionPad      = 0
+	optionDNS      = 6
+	optionType     = 53
+	optionServerID = 54
+	optionEnd      = 255
+
+	typeOffer = 2
+	typeAck   = 5
+)
+
 // offered gives the nameservers that a DHCP server offers or grants (RFC 2131 §3.1),
 // and its address.
-func offered(payload []byte) (from netip.Addr, servers []netip.Addr) {
-	var d layers.DHCPv4
-	if d.DecodeFromBytes(payload, gopacket.NilDecodeFeedback) != nil || d.Operation != layers.DHCPOpReply {
+func offered(b []byte) (from netip.Addr, servers []netip.Addr) {
+	if len(b) < dhcpOptions || b[0] != dhcpReply || binary.BigEndian.Uint32(b[dhcpOptions-4:]) != dhcpCookie {
 		return from, nil
 	}
 	given := false
-	for _, o := range d.Options {
-		switch o.Type {
-		case layers.DHCPOptMessageType:
-			given = len(o.Data) == 1 && (layers.DHCPMsgType(o.Data[0]) == layers.DHCPMsgTypeOffer || layers.DHCPMsgType(o.Data[0]) == layers.DHCPMsgTypeAck)
-		case layers.DHCPOptServerID:
-			from, _ = netip.AddrFromSlice(o.Data)
-		case layers.DHCPOptDNS:
-			for b := o.Data; len(b) >= 4; b = b[4:] {
-				servers = append(servers, netip.AddrFrom4([4]byte(b)))
-			}
+	for b = b[dhcpOptions:]; len(b) > 0 && b[0] != optionEnd; {
+		if b[0] == optionPad {
+			b = b[1:]
+			continue
 		}
+		if len(b) < 2 || len(b) < 2+int(b[1]) {
+			return from, nil
+		}
+		data := b[2 : 2+int(b[1])]
+		switch b[0] {
+		case optionType:
+			given = len(data) == 1 && (data[0] == typeOffer || data[0] == typeAck)
+		case optionServerID:
+			from, _ = netip.AddrFromSlice(data)
+		case optionDNS:
+			servers = appendAddrs(servers, data, 4)
+		}
+		b = b[2+len(data):]
 	}
 	if !given {
 		return from, nil
@@ -88,22 +108,33 @@ func offered(payload []byte) (from netip.Addr, servers []netip.Addr) {
 	return from, servers
 }
 
-// offered6 gives the nameservers of a DHCPv6 server's answer (RFC 8415 §18.3, RFC
-// 3646 §3).
-func offered6(payload []byte) (servers []netip.Addr) {
-	var d layers.DHCPv6
-	if d.DecodeFromBytes(payload, gopacket.NilDecodeFeedback) != nil || d.MsgType != layers.DHCPv6MsgTypeAdverstise && d.MsgType != layers.DHCPv6MsgTypeReply {
+// offered6 gives the nameservers of a DHCPv6 server's answer (RFC 8415 §8 and §21.1,
+// RFC 3646 §3).
+func offered6(b []byte) (servers []netip.Addr) {
+	const header, advertise, reply, optionDNS = 4, 2, 7, 23
+	if len(b) < header || b[0] != advertise && b[0] != reply {
 		return nil
 	}
-	for _, o := range d.Options {
-		if o.Code != layers.DHCPv6OptDNSServers {
-			continue
+	for b = b[header:]; len(b) > 0; {
+		if len(b) < 4 || len(b) < 4+int(binary.BigEndian.Uint16(b[2:])) {
+			return nil
 		}
-		for b := o.Data; len(b) >= 16; b = b[16:] {
-			servers = append(servers, netip.AddrFrom16([16]byte(b)))
+		data := b[4 : 4+int(binary.BigEndian.Uint16(b[2:]))]
+		if binary.BigEndian.Uint16(b) == optionDNS {
+			servers = appendAddrs(servers, data, 16)
 		}
+		b = b[4+len(data):]
 	}
 	return servers
+}
+
+// appendAddrs adds addresses of size octets that lie one behind the other.
+func appendAddrs(as []netip.Addr, b []byte, size int) []netip.Addr {
+	for ; len(b) >= size; b = b[size:] {
+		a, _ := netip.AddrFromSlice(b[:size])
+		as = append(as, a)
+	}
+	return as
 }
 
 // advertised gives the nameservers of a router advertisement, from its ICMPv6 header
@@ -119,9 +150,7 @@ func advertised(icmp []byte) (servers []netip.Addr) {
 			return nil // RFC 4861 §4.6: such a packet must be dropped
 		}
 		if b[0] == optionRDNSS && binary.BigEndian.Uint32(b[4:]) != 0 {
-			for a := b[8:size]; len(a) >= 16; a = a[16:] {
-				servers = append(servers, netip.AddrFrom16([16]byte(a)))
-			}
+			servers = appendAddrs(servers, b[8:size], 16)
 		}
 		b = b[size:]
 	}
