@@ -33,6 +33,8 @@ func (k Kind) Phrase() string {
 		return "someone poses as an encrypted resolver"
 	case PathRedirected:
 		return "port 53 from here is answered by someone else, so far honestly"
+	case LocalProxy:
+		return "on this host itself port 53 is led elsewhere, so far to honest answers"
 	case PathRelayed:
 		return "someone on the way relays TLS connections, and sees who talks to whom"
 	case NXRewritten:
@@ -43,6 +45,11 @@ func (k Kind) Phrase() string {
 		return "a resolver blocks the name"
 	}
 	return string(k)
+}
+
+// restsOn reports whether one of these rules is among the reasons.
+func (a Alert) restsOn(rules ...string) bool {
+	return slices.ContainsFunc(a.Reasons, func(r Reason) bool { return slices.Contains(rules, r.Rule) })
 }
 
 // claim says in people's words what an alert is about.
@@ -59,7 +66,10 @@ func claim(a Alert) string {
 		}
 		return fmt.Sprintf("someone forges answers for %s; the one that was accepted is right", name)
 	case LocalHost:
-		if a.Resolver != "" && slices.ContainsFunc(a.Reasons, func(r Reason) bool { return r.Rule == "host.resolv_conf" }) {
+		switch {
+		case a.restsOn("resp.lo_nonlocal", "probe.no_wire"):
+			return fmt.Sprintf("on this host itself questions to %s are led elsewhere, to lies about %s", orThe(server(a.Resolver), "the resolver"), name)
+		case a.restsOn("host.resolv_conf"):
 			return fmt.Sprintf("this host was made to ask %s, which gives a false answer for %s", a.Resolver, name)
 		}
 		return fmt.Sprintf("this host itself gives a false answer for %s, and its nameservers do not", name)
@@ -81,6 +91,8 @@ func claim(a Alert) string {
 		return fmt.Sprintf("someone between here and %s poses as it: it does not prove its name, and is no witness", a.Resolver)
 	case PathRedirected:
 		return "port 53 from here is answered by someone else; nothing false was heard from it so far"
+	case LocalProxy:
+		return fmt.Sprintf("on this host itself questions to %s are led elsewhere; nothing false was heard from there so far", orThe(server(a.Resolver), "the resolver"))
 	case PathRelayed:
 		return fmt.Sprintf("someone on the way leads connections through %s, which relays TLS: it cannot read it, and sees who talks to whom", join(a.Observed, "an address of its own"))
 	case NXRewritten:
@@ -110,6 +122,8 @@ func wouldChange(k Kind, observed []string, name string) string {
 		return fmt.Sprintf("a witness that gives %s too", at)
 	case PathRedirected:
 		return "silence where no resolver is, and operators that are in plain who they are over TLS"
+	case LocalProxy:
+		return "answers of the resolver that come from where it is: over a link of this host"
 	case NXRewritten:
 		return "a denial for names that nobody has"
 	case Denial, PolicyBlock:
@@ -216,12 +230,16 @@ func guidance(a Alert) []string {
 		g = append(g, "Find the machine that sends the forged packets by their MAC, IP TTL and times: dnstaster evidence export, with this alert's id, has them.",
 			"On a network of yours: turn on DHCP snooping and ARP inspection. Until it is found, resolve over TLS (DoT or DoH) from this host.")
 	case LocalHost:
-		if slices.ContainsFunc(a.Reasons, func(r Reason) bool { return r.Rule == "host.resolv_conf" }) {
+		switch {
+		case a.restsOn("resp.lo_nonlocal", "probe.no_wire"):
+			g = append(g, "Find what leads port 53 elsewhere on this host: nft list ruleset, iptables -t nat -S OUTPUT, bpftool cgroup tree; and who listens there: ss -lunp.",
+				"A proxy of yours (dnscrypt-proxy, AdGuard, a VPN client) lies as its own resolvers do: look at them.")
+		case a.restsOn("host.resolv_conf"):
 			g = append(g, fmt.Sprintf("Take %s out of /etc/resolv.conf, and find who wrote it there: a DHCP client, a VPN, a package, or somebody who should not.", orThe(server(a.Resolver), "it")))
-		} else {
+		default:
 			g = append(g, "Look for the name in /etc/hosts, then at the modules of the hosts line of /etc/nsswitch.conf and their caches: the nameservers of resolv.conf do not say this.")
 		}
-		g = append(g, "Who wrote it there can do more here than that: look for what else changed at the time.")
+		g = append(g, "Who put it there can do more here than that: look for what else changed at the time.")
 	case LocalNet:
 		g = append(g, fmt.Sprintf("Find the machine that announces %s by the hardware address in the evidence, and take it off the network.", orThe(server(a.Resolver), "the resolver")),
 			"Turn on DHCP snooping and RA guard on the switches. Until it is found, write the nameservers of this host down by hand, or resolve over TLS.")
@@ -244,6 +262,9 @@ func guidance(a Alert) []string {
 	case PathRedirected:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"If it is meant, leave it: what it says is compared with witnesses over TLS all the same.")
+	case LocalProxy:
+		g = append(g, "Find what leads port 53 elsewhere on this host: nft list ruleset, iptables -t nat -S OUTPUT, bpftool cgroup tree; and who listens there: ss -lunp.",
+			"If it is meant (dnscrypt-proxy, AdGuard, a VPN client, a cache of the cluster), acknowledge it: what it says is compared with witnesses over TLS all the same.")
 	case NXRewritten:
 		g = append(g, fmt.Sprintf("Ask whoever runs %s to turn it off; a typing error leads to somebody's server until then. Or take another resolver.", orThe(a.Resolver, "the resolver")))
 	case Denial:

@@ -135,6 +135,8 @@ func because(a *Accusation, vs []Voice) string {
 		return "the path: one query got two answers that contradict each other, and a resolver gives one"
 	case a.Kind == TLSIntercepted:
 		return fmt.Sprintf("the way to it: it does not prove its name, and others over TLS do (%s)", phrase(right))
+	case has("resp.lo_nonlocal") || has("probe.no_wire"):
+		return "this host: questions to a resolver elsewhere are answered without leaving it, or leave it for somebody else"
 	case a.Kind == LocalHost && has("host.hosts_file"):
 		return "this host: the address stands in its hosts file"
 	case a.Kind == LocalHost && has("host.getaddrinfo"):
