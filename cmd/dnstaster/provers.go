@@ -11,7 +11,9 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence/asn"
 	"github.com/dnstaster/dnstaster/monitor/evidence/dnssec"
+	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 	"github.com/dnstaster/dnstaster/monitor/evidence/rpz"
+	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/monitor/resolver/walk"
 )
@@ -128,6 +130,7 @@ func (c *config) provers(s *senses, k knowledge, log *slog.Logger) provers {
 	if k.table != nil {
 		p.by[monitor.EvidenceASN] = k.table
 	}
+	p.by[monitor.EvidenceHost] = host.New(host.Config{Nameservers: resolver.ParseResolvConf})
 
 	if !outside {
 		return p
