@@ -52,12 +52,15 @@ func (as *announcements) hear(by string, from netip.Addr, mac string, at time.Ti
 	}
 }
 
-// Announced lists what was heard, the latest last.
-func (as *announcements) Announced() []Announcement {
+func (as *announcements) list() []Announcement {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	return append([]Announcement(nil), as.all...)
 }
+
+// Announced lists the nameservers that were announced on the network, the latest
+// last. It may be called from any goroutine.
+func (m *Matcher) Announced() []Announcement { return m.lan.list() }
 
 // Of a DHCP message (RFC 2131 §2, RFC 2132). The layers of gopacket, which otherwise
 // take such things apart, panic on options that are longer than the message.
@@ -75,6 +78,20 @@ const (
 	typeOffer = 2
 	typeAck   = 5
 )
+
+// told takes in a datagram that is none of DNS: it may announce nameservers.
+func (as *announcements) told(f *Frame, g *datagram) {
+	switch g.dst.Port() {
+	case portDHCP:
+		if from, servers := offered(g.payload); len(servers) > 0 {
+			as.hear("dhcp", from, macString(g.mac), f.At, servers)
+		}
+	case portDHCPv6:
+		if servers := offered6(g.payload); len(servers) > 0 {
+			as.hear("dhcpv6", g.src.Addr().WithZone(""), macString(g.mac), f.At, servers)
+		}
+	}
+}
 
 // offered gives the nameservers that a DHCP server offers or grants (RFC 2131 §3.1),
 // and its address.
@@ -140,8 +157,8 @@ func appendAddrs(as []netip.Addr, b []byte, size int) []netip.Addr {
 // advertised gives the nameservers of a router advertisement, from its ICMPv6 header
 // on (RFC 4861 §4.2, RFC 8106 §5.1). Those whose lifetime is zero are taken back.
 func advertised(icmp []byte) (servers []netip.Addr) {
-	const header, typeRA, optionRDNSS = 16, 134, 25
-	if len(icmp) < header || icmp[0] != typeRA || icmp[1] != 0 {
+	const header, optionRDNSS = 16, 25
+	if len(icmp) < header || icmp[0] != icmp6Router || icmp[1] != 0 {
 		return nil
 	}
 	for b := icmp[header:]; len(b) >= 8; {

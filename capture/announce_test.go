@@ -114,7 +114,7 @@ func TestAnnouncements(t *testing.T) {
 		as.hear("dhcp", server(1), "02:00:00:00:00:01", at.Add(time.Duration(i)*time.Second), []netip.Addr{server(i)})
 		as.hear("dhcp", server(1), "02:00:00:00:00:01", at.Add(time.Duration(i)*time.Second), []netip.Addr{server(7)})
 	}
-	got := as.Announced()
+	got := as.list()
 	if len(got) != maxAnnounced || got[len(got)-1].Server != server(7) || got[len(got)-2].Server != server(2*maxAnnounced-1) {
 		t.Errorf("%d are kept, the last two %v", len(got), got[len(got)-2:])
 	}
@@ -123,10 +123,10 @@ func TestAnnouncements(t *testing.T) {
 		many = append(many, server(1000+i))
 	}
 	as.hear("ra", server(1), "", at, many)
-	if n := len(as.Announced()); n != maxAnnounced {
+	if n := len(as.list()); n != maxAnnounced {
 		t.Errorf("%d are kept", n)
 	}
-	for _, n := range as.Announced() {
+	for _, n := range as.list() {
 		if n.By == "ra" && n.Server.Compare(server(1000+maxNameserver)) >= 0 {
 			t.Errorf("%s is one too many of one announcement", n.Server)
 		}
