@@ -29,6 +29,7 @@ const (
 	icmp6Unreachable = 1
 	icmp6TooBig      = 2
 	icmp6Exceeded    = 3
+	icmp6Router      = 134 // no error: a router's advertisement (RFC 4861 §4.2)
 )
 
 // icmpHead is the length of an ICMP header, up to what is quoted.

@@ -108,6 +108,8 @@ type Matcher struct {
 	decoder decoder
 	name    [maxName]byte
 
+	lan announcements
+
 	counters
 }
 
@@ -162,6 +164,9 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	case broken:
 		m.undecodable.Add(1)
 	case icmp:
+		if servers := advertised(g.payload); g.src.Addr().Is6() && g.hop == 255 && len(servers) > 0 { // of this link, RFC 4861 §6.1.2
+			m.lan.hear("ra", g.src.Addr(), macString(g.mac), f.At, servers)
+		}
 		m.icmp(&g)
 	case tcp:
 		return m.segment(&f, &g)
@@ -169,6 +174,7 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 		if g.src.Port() == dnsPort || g.dst.Port() == dnsPort {
 			return m.datagram(&f, &g)
 		}
+		m.lan.told(&f, &g)
 	}
 	return s, false
 }

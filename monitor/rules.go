@@ -39,11 +39,12 @@ const (
 	ttl        = 'C'
 	packets    = 'D'
 	integrity  = 'E' // of the path
+	host       = 'F'
 	authority  = 'G'
 )
 
 // familyCaps bounds what one family can contribute.
-var familyCaps = map[byte]int{divergence: 75, signatures: 60, ttl: 30, packets: 75, integrity: 60, authority: 60}
+var familyCaps = map[byte]int{divergence: 75, signatures: 60, ttl: 30, packets: 75, integrity: 60, host: 60, authority: 60}
 
 // rule is one sign of poisoning. Its check is a pure function of the case.
 type rule struct {
@@ -99,6 +100,12 @@ var rules = []rule{
 	{"path.identity", integrity, pathIdentity},
 	{"nx.rewrite", integrity, nxRewrite},
 	{"path.encrypted_mitm", integrity, encryptedMITM},
+	{"host.hosts_file", host, hostsFile},
+	{"host.getaddrinfo", host, hostLookup},
+	{"host.nss", host, hostModules},
+	{"host.resolv_conf", host, hostServers},
+	{"host.dhcp_dns", host, hostLease},
+	{"lan.control", host, lanControl},
 	{"auth.ns_split", authority, nsSplit},
 	{"name.moved", authority, changeMoved},
 	{"deleg.ns_changed", authority, nsChanged},

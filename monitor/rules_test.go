@@ -217,7 +217,7 @@ func pooled(as ...string) *matter {
 func TestRules(t *testing.T) {
 	// That one has tests of its own.
 	untested := slices.DeleteFunc(monitor.Rules(), func(r string) bool { return r == "dup.conflict" })
-	for _, tt := range slices.Concat(ruleTests, factTests, ttlTests, answerTests, packetTests, diversionTests) {
+	for _, tt := range slices.Concat(ruleTests, factTests, ttlTests, answerTests, packetTests, diversionTests, hostTests) {
 		untested = slices.DeleteFunc(untested, func(r string) bool { return r == tt.rule && len(tt.want) > 0 })
 		t.Run(tt.rule+"/"+tt.name, func(t *testing.T) {
 			var got []string

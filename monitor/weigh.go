@@ -115,6 +115,7 @@ func (v *view) weigh(a *Accusation) {
 	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
 	bogus, redirected := has("dnssec.bogus_here", proof), has("path.dead_resolver_answers", proof)
 	unknown, nsSplit, long := has("walk.contradiction", strong), has("auth.ns_split", strong), has("ttl.over_envelope", strong)
+	inFile, announced := has("host.hosts_file", strong), has("lan.control", medium)
 	minority, replaced := has("div.minority_group", medium), has("path.identity", strong) || has("path.ttl_limited", strong)
 	a.Pinned = pin
 	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
@@ -135,6 +136,8 @@ func (v *view) weigh(a *Accusation) {
 	case mismatch && redirected, mismatch && (split || uniform || nsSplit) && witnesses >= 2: // S3
 		a.Confidence = Confirmed
 	case mismatch && unknown && witnesses >= 2: // S4
+		a.Confidence = Confirmed
+	case mismatch && (inFile || announced) && witnesses >= 2: // S10
 		a.Confidence = Confirmed
 	case diverted && (mismatch || uniform): // S6
 		a.Confidence = Confirmed
@@ -183,13 +186,16 @@ func (v *view) weigh(a *Accusation) {
 		a.Kind, a.Attribution, a.Harmless = PathRedirected, AtPath, true
 	case special && !a.Content:
 		a.Kind, a.Attribution = Rebinding, AtResolver
+	case a.Local && (inFile || has("host.getaddrinfo", strong)):
+		a.Kind, a.Attribution = LocalHost, AtHost
+	case a.Local && has("host.dhcp_dns", medium):
+		a.Kind, a.Attribution = LocalNet, AtLAN
+	case a.Local && has("host.resolv_conf", medium):
+		a.Kind, a.Attribution = LocalHost, AtHost
 	default:
 		a.Kind, a.Attribution = ResolverCache, AtResolver
 		if a.Local && len(v.groups) == 0 {
 			a.Attribution = "" // nobody to compare with: resolver and path cannot be told apart
-		}
-		if a.Local && v.onlyHere() {
-			a.Attribution = AtHost
 		}
 	}
 	if a.Kind == PathRewritten && a.Resolver == "" || a.Local {

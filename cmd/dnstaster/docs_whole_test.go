@@ -32,6 +32,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Servers: []monitor.AuthoritativeServer{{
 			Name: "ns." + name, Address: addr, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true, Serial: 1, Error: "timeout",
 		}},
+		Network: "203.0.113.1 02:00:00:00:00:01", Sources: []monitor.Source{{Server: addr, By: monitor.ByRA, From: addr, MAC: "02:00:00:00:00:01", Unused: true}},
 		Names: []string{name}, Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
 	}
 	packet := monitor.Packet{
@@ -56,6 +57,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
 		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}, Addresses: []netip.Addr{addr}}},
 		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
+		Hosts:   []monitor.Setting{{Span: span, Network: "203.0.113.1 02:00:00:00:00:01", Server: addr, By: monitor.ByDHCP, From: addr, MAC: "02:00:00:00:00:01", Modules: []string{"files"}}},
 		AD:      map[string]monitor.Tally{"isp|203.0.113.53|udp": {Yes: 50, No: 1}},
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
