@@ -86,10 +86,11 @@ type WireStatus struct {
 	Hold      Milliseconds `json:"hold_ms"`
 	Shortened uint64       `json:"shortened"`
 
-	Withheld uint64 `json:"withheld"` // answers for watched names, beyond what the judge is given in a flood
-	Strays   uint64 `json:"strays"`   // responses to an open port, with an id that was not asked with
-	Unkept   uint64 `json:"unkept"`   // responses to names that are not watched, for which passive DNS had no room
-	Error    string `json:"error,omitempty"`
+	Withheld   uint64 `json:"withheld"`   // answers for watched names, beyond what the judge is given in a flood
+	Unreported uint64 `json:"unreported"` // answers that differ about other names, likewise
+	Strays     uint64 `json:"strays"`     // responses to an open port, with an id that was not asked with
+	Unkept     uint64 `json:"unkept"`     // responses to names that are not watched, for which passive DNS had no room
+	Error      string `json:"error,omitempty"`
 }
 
 // DnstapStatus is how hearing resolvers goes that tell what they do.

@@ -164,7 +164,7 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		Wire: monitor.WireStatus{
 			Promiscuous: true, Rings: 2,
 			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Unkept: 1, Error: "x",
-			Open: 1, Room: 1, Hold: 1, Shortened: 1, Withheld: 1, Strays: 1,
+			Open: 1, Room: 1, Hold: 1, Shortened: 1, Withheld: 1, Unreported: 1, Strays: 1,
 		},
 	}
 }

@@ -196,6 +196,7 @@ func (e *ear) status() monitor.WireStatus {
 		}
 		s.Shortened += m.Shortened
 		s.Withheld += m.Withheld
+		s.Unreported += m.Unreported
 		s.Strays += m.Strays
 	}
 	return s
