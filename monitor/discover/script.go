@@ -1,0 +1,362 @@
+package discover
+
+import (
+	"slices"
+	"strings"
+)
+
+// readPython reads a Python program.
+func readPython(text string) (*page, error) { return readProgram(text, true) }
+
+// readScript reads JavaScript or TypeScript.
+func readScript(text string) (*page, error) { return readProgram(text, false) }
+
+func readProgram(text string, python bool) (*page, error) {
+	lexer := scriptLexer
+	if python {
+		lexer = pythonLexer
+	}
+	ts, err := scan(lexer, text)
+	if err != nil {
+		return nil, err
+	}
+	p := &page{}
+	s := script{page: p, python: python, frames: []frame{{}}}
+	s.read(ts)
+	return p, nil
+}
+
+// script goes over the words of a program and keeps what stands around each:
+// which call, list or mapping it is in, and under which name.
+type script struct {
+	page   *page
+	python bool
+	frames []frame
+	deeper int    // levels that are too deep to be kept
+	chain  string // the name with dots that was read last, or "" after something else
+	under  string // the text in the brackets that were closed last
+}
+
+// frame is one level of brackets.
+type frame struct {
+	sign     string // that opened it; "" for the file
+	name     string // of what is called, or indexed
+	key      string // of what comes next
+	typed    bool   // it has a colon: what comes may be a type
+	ternary  int    // question marks whose colon is to come
+	block    bool   // statements, not a value
+	compared bool   // what is in it is compared with something
+	args     int    // that are over
+	last     string // of them, if it is a name
+	keys     []string
+	loose    bool // arguments are in it that are not written out
+	address  bool // an address is written out
+	line     int
+	literals int // of the page, before it
+}
+
+const (
+	maxFrames = 1000
+	maxWithin = 16
+	maxChain  = 120
+)
+
+func (s *script) top() *frame { return &s.frames[len(s.frames)-1] }
+
+func (s *script) read(ts []lexeme) {
+	for i, t := range ts {
+		var prev, next lexeme
+		prev.kind, next.kind = lexemeEnd, lexemeEnd
+		if i > 0 {
+			prev = ts[i-1]
+		}
+		if i+1 < len(ts) {
+			next = ts[i+1]
+		}
+		if t.fresh && s.statement(prev, t) {
+			s.clear()
+		}
+		switch t.kind {
+		case lexemeName:
+			s.named(prev, t, next)
+		case lexemeString:
+			s.text(prev, t, next)
+			s.chain = ""
+			if len(t.inner) > 0 {
+				s.read(t.inner)
+			}
+		case lexemeNumber:
+			if off, ok := switches[s.top().key]; ok && t.text == off {
+				s.page.weak(UnverifiedTLS, t.line)
+			}
+			s.chain = ""
+		default:
+			s.sign(prev, t, next)
+		}
+	}
+}
+
+// statement reports whether a lexeme that is the first of its line begins one.
+func (s *script) statement(prev, t lexeme) bool {
+	sign := s.top().sign
+	if s.python {
+		return sign == ""
+	}
+	if sign != "" && sign != "{" {
+		return false
+	}
+	value := prev.kind == lexemeName || prev.kind == lexemeString || prev.kind == lexemeNumber || prev.is(")") || prev.is("]") || prev.is("}")
+	return value && t.kind != lexemeSign
+}
+
+// clear begins a statement, an argument or an entry.
+func (s *script) clear() {
+	f := s.top()
+	f.key, f.typed, f.ternary, s.chain, s.under = "", false, 0, "", ""
+}
+
+func (s *script) named(prev, t, next lexeme) {
+	if (prev.is(".") || prev.is("?.")) && s.chain != "" && len(s.chain) < maxChain {
+		s.chain += "." + t.text
+	} else {
+		s.chain = t.text
+	}
+	f := s.top()
+	s.page.name(t.text, t.line)
+	switch t.text {
+	case "False", "false":
+		if checks[lastName(f.key)] && !(lastName(f.key) == "ssl" && !s.python) {
+			s.page.weak(UnverifiedTLS, t.line)
+		}
+	case "_create_unverified_context", "CERT_NONE":
+		if prev.is(".") && s.python {
+			s.page.weak(UnverifiedTLS, t.line)
+		}
+	}
+	if f.sign == "(" && f.args > 0 && prev.is(",") && (next.is(",") || next.is(")")) {
+		f.loose = true
+	}
+}
+
+// checks are what has to be true for certificates to be checked.
+var checks = map[string]bool{
+	"verify": true, "verify_ssl": true, "verify_certs": true, "ssl_verify": true, "ssl": true, "check_hostname": true, "validate_certs": true,
+	"rejectUnauthorized": true, "strictSSL": true, "strictSsl": true,
+}
+
+func lastName(chain string) string { return chain[strings.LastIndexByte(chain, '.')+1:] }
+
+func (s *script) sign(prev, t, next lexeme) {
+	f := s.top()
+	switch t.text {
+	case ".", "?.":
+		if prev.kind == lexemeString {
+			s.chain = "" // a method of the text
+		}
+		return
+	case "(", "[", "{":
+		s.open(prev, t)
+	case ")", "]", "}":
+		s.close(t, next)
+		return
+	case ",", ";":
+		if t.text == "," {
+			f.args++
+		}
+		s.clear()
+		return
+	case "<", ">":
+		if !s.python {
+			f.key, f.typed = "", false // a tag of JSX
+		}
+	case "?":
+		if !next.is(":") {
+			f.ternary++
+		}
+	case ":":
+		if f.ternary > 0 {
+			f.ternary--
+			break
+		}
+		f.key, f.typed = s.chain, true
+		if prev.kind == lexemeString {
+			f.key = prev.text
+		}
+		s.entry(f)
+	case "=", ":=":
+		if !f.typed || f.key == "" {
+			f.key = s.chain
+			if prev.is("]") && s.under != "" {
+				f.key = s.under
+			}
+		}
+		s.entry(f)
+	case "**", "...":
+		f.loose = true
+	}
+	s.chain = ""
+}
+
+// entry remembers under which names a call is given something.
+func (s *script) entry(f *frame) {
+	if f.key != "" && len(f.keys) < 64 {
+		f.keys = append(f.keys, f.key)
+	}
+}
+
+func (s *script) open(prev, t lexeme) {
+	if len(s.frames) >= maxFrames {
+		s.deeper++
+		return
+	}
+	f := frame{sign: t.text, line: t.line, literals: len(s.page.literals)}
+	switch t.text {
+	case "{":
+		f.block = prev.is("=>") || prev.is(")") || prev.kind == lexemeEnd || prev.kind == lexemeName
+	default:
+		f.name = s.chain
+		f.compared = prev.kind == lexemeName && prev.text == "in" || isComparison(prev)
+	}
+	s.frames = append(s.frames, f)
+}
+
+func (s *script) close(t, next lexeme) {
+	if s.deeper > 0 {
+		s.deeper--
+		return
+	}
+	s.under = ""
+	if len(s.frames) == 1 {
+		return
+	}
+	f := *s.top()
+	s.frames = s.frames[:len(s.frames)-1]
+	s.chain = f.name
+	outer := s.top()
+	switch f.sign {
+	case "(":
+		s.called(f)
+	case "[":
+		if f.args == 0 {
+			s.under = f.last
+		}
+	case "{":
+		s.chain = ""
+		if outer.sign == "(" && !f.block {
+			outer.keys = append(outer.keys, f.keys...)
+		}
+		outer.loose = outer.loose || f.loose
+	}
+}
+
+// called looks at a call whose arguments are known.
+func (s *script) called(f frame) {
+	known := func(key string) bool { return slices.Contains(f.keys, key) }
+	head, last, _ := cutLast(f.name, ".")
+	waits := false
+	if s.python {
+		waits = head == "requests" && slices.Contains([]string{"get", "post", "put", "patch", "delete", "head", "options", "request"}, last) ||
+			last == "urlopen" && (head == "" || strings.HasPrefix(head, "urllib")) && f.args < 2
+	} else {
+		waits = f.name == "axios.create" || f.address && (f.name == "fetch" || f.name == "axios" || head == "axios")
+	}
+	if waits && !f.loose && !known("timeout") && !known("signal") {
+		s.page.weak(NoTimeout, f.line)
+	}
+}
+
+func isComparison(t lexeme) bool {
+	return t.kind == lexemeSign && slices.Contains([]string{"==", "!=", "===", "!=="}, t.text)
+}
+
+func (s *script) text(prev, t, next lexeme) {
+	f := s.top()
+	for _, n := range t.names {
+		s.page.name(n, t.line)
+	}
+	if f.sign == "" && t.fresh && (next.kind == lexemeEnd || next.fresh) && !isOperator(prev) {
+		return // it documents what it stands in
+	}
+	if next.is(":") && f.ternary == 0 && (f.sign == "{" || f.sign == "[") {
+		s.label(t)
+		return
+	}
+	if prev.kind == lexemeName && (prev.text == "from" || prev.text == "import") || f.name == "require" && f.sign == "(" {
+		return
+	}
+	l := literal{
+		line: t.line, text: t.text, key: lastName(f.key), call: s.call(),
+		before: prev.is("+"), after: next.is("+"), later: f.sign == "(" && f.args > 0,
+		compared: f.compared || isComparison(prev) || isComparison(next) || prev.kind == lexemeName && prev.text == "case" ||
+			next.kind == lexemeName && (next.text == "in" || next.text == "not"),
+	}
+	s.around(&l)
+	if (f.sign == "(" || f.sign == "[") && f.key == "" {
+		switch {
+		case f.args == 0 && hasAny(words(lastName(f.name)), looking):
+			s.page.lookup(t.text, t.line)
+		case f.args > 0 && f.last != "":
+			l.key = f.last
+		}
+		f.last = ""
+		if identifier.MatchString(t.text) {
+			f.last = t.text
+		}
+	}
+	if f.sign == "(" && strings.Contains(t.text, "://") {
+		f.address = true
+	}
+	if f.sign == "[" && (t.text == "-k" || t.text == "--insecure") && f.last == "" && f.args > 0 {
+		s.page.commandFlag(f.literals, t.line)
+	}
+	s.page.text(l)
+}
+
+// looking are words of what is asked for a setting by its name.
+var looking = wordSet(`env environ getenv secret secrets config conf cfg setting settings get lookup lookupenv param params parameter option options opt opts flag
+	load read require var rule rules args environment`)
+
+// isOperator reports whether something is still to come after t.
+func isOperator(t lexeme) bool {
+	return t.kind == lexemeSign && !slices.Contains([]string{")", "]", "}", ";", ":"}, t.text)
+}
+
+// label takes in the key of a mapping.
+func (s *script) label(t lexeme) {
+	if secretKey(t.text) || authorization(t.text) {
+		s.page.keys = append(s.page.keys, t.line)
+	}
+	if len(s.frames) > 1 && secretKey(t.text) && lastName(s.frames[len(s.frames)-2].key) == "params" {
+		s.page.weak(KeyInQuery, t.line)
+	}
+}
+
+// call gives the function that what comes next is an argument of.
+func (s *script) call() string {
+	for i := len(s.frames) - 1; i >= max(0, len(s.frames)-maxWithin); i-- {
+		switch f := s.frames[i]; {
+		case f.block:
+			return ""
+		case f.sign == "(" && f.name != "":
+			return f.name
+		}
+	}
+	return ""
+}
+
+// around gives a literal the names of all that it is in.
+func (s *script) around(l *literal) {
+	for i := len(s.frames) - 1; i >= max(0, len(s.frames)-maxWithin) && !s.frames[i].block; i-- {
+		key := lastName(s.frames[i].key)
+		switch {
+		case key == "":
+		case l.key == "":
+			l.key = key
+		default:
+			l.within = append(l.within, key)
+		}
+		if s.frames[i].compared {
+			l.compared = true
+		}
+	}
+}
