@@ -21,7 +21,7 @@ const (
 // at all, and ends with the error of ctx; whatever else cannot be read is in the
 // report. It takes memory for what it finds and for one file at a time.
 func Run(ctx context.Context, paths []string) (Report, error) {
-	r := Report{Schema: Schema, Paths: paths}
+	r := Report{Schema: Schema, Paths: paths, Hosts: []Host{}, Weaknesses: []Weakness{}, PrivateZones: []string{}, PassedOver: []Passed{}}
 	c := collection{hosts: map[string]*found{}}
 	w := walker{ctx: ctx, report: &r, passed: map[string]*Passed{}}
 	w.visit = func(name, text string, read reader) {
@@ -29,6 +29,8 @@ func Run(ctx context.Context, paths []string) (Report, error) {
 		switch {
 		case errors.Is(err, errDescription):
 			w.pass(description, name)
+		case errors.Is(err, errWords):
+			w.pass(tooLong, name)
 		case err != nil:
 			w.pass(notParsed, name)
 		default:
@@ -65,6 +67,7 @@ type found struct {
 	Host
 	like    map[string]bool // words by which a name belongs to it
 	secrets map[string]bool
+	ports   map[uint16]bool // that TLS is spoken on
 }
 
 // fileFound is what one file has that other files have a say in.
@@ -109,7 +112,7 @@ func (c *collection) host(file string, l literal, t target) bool {
 			c.left++
 			return false
 		}
-		h = &found{Host: Host{Name: t.name, Inside: t.inside, NoTLS: true, Plain: true}, like: map[string]bool{}, secrets: map[string]bool{}}
+		h = &found{Host: Host{Name: t.name, Inside: t.inside, NoTLS: true, Plain: true}, like: map[string]bool{}, secrets: map[string]bool{}, ports: map[uint16]bool{}}
 		for _, w := range hostLikeness(t.name) {
 			h.like[w] = true
 		}
@@ -119,8 +122,8 @@ func (c *collection) host(file string, l literal, t target) bool {
 	if len(h.Places) < maxPlaces {
 		h.Places = append(h.Places, Place{file, l.line})
 	}
-	if t.port != 0 && !slices.Contains(h.Ports, t.port) && len(h.Ports) < maxPlaces {
-		h.Ports = append(h.Ports, t.port)
+	if !t.plain && !t.noTLS && len(h.ports) < maxPlaces {
+		h.ports[cmp.Or(t.port, 443)] = true
 	}
 	h.Plain = h.Plain && t.plain
 	h.NoTLS = h.NoTLS && t.noTLS
@@ -169,7 +172,7 @@ func (c *collection) pair() {
 						h.secret(s.name)
 					}
 				}
-			} else if k, ok := nearest(f.calls, s.line, len(here) == 1); ok {
+			} else if k, ok := nearest(f.calls, s.line, near, len(here) == 1); ok {
 				c.hosts[k.host].secret(s.name)
 			}
 		}
@@ -182,12 +185,16 @@ func (h *found) secret(name string) {
 	}
 }
 
-// near is how many lines apart belong together in a file with several hosts.
-const near = 30
+// How many lines apart belong together in a file with several hosts: a key and a
+// host, a weakness and a host.
+const (
+	near   = 30
+	beside = 12
+)
 
-// nearest gives the call that is nearest to a line; where all are of one host
-// it may be anywhere in the file.
-func nearest(calls []call, line int, one bool) (call, bool) {
+// nearest gives the call that is nearest to a line, and so near; where all are
+// of one host it may be anywhere in the file.
+func nearest(calls []call, line, near int, one bool) (call, bool) {
 	var best call
 	found := false
 	for _, k := range calls {
@@ -206,13 +213,15 @@ func (c *collection) fill(r *Report) {
 	for _, name := range slices.Sorted(maps.Keys(c.hosts)) {
 		h := c.hosts[name]
 		h.SecretNames = slices.Sorted(maps.Keys(h.secrets))
-		slices.Sort(h.Ports)
+		if ports := slices.Sorted(maps.Keys(h.ports)); len(ports) > 0 && !h.ports[443] {
+			h.Port = ports[0]
+		}
 		if zone, ok := zoneInside(name); ok {
 			zones[zone] = true
 		}
 		r.Hosts = append(r.Hosts, h.Host)
 	}
-	r.PrivateZones = slices.Sorted(maps.Keys(zones))
+	r.PrivateZones = append(r.PrivateZones, slices.Sorted(maps.Keys(zones))...)
 	for _, f := range c.files {
 		r.Weaknesses = append(r.Weaknesses, c.weaknesses(f)...)
 	}
@@ -230,7 +239,7 @@ func (c *collection) weaknesses(f fileFound) []Weakness {
 		if !k.plain || len(spots) >= maxSpots {
 			continue
 		}
-		s := spot{PlainHTTP, k.line}
+		s := spot{rule: PlainHTTP, line: k.line}
 		if len(c.hosts[k.host].secrets) > 0 || slices.ContainsFunc(f.keys, func(line int) bool { return distance(line, k.line) <= 3 }) {
 			s.rule = PlainHTTPKey
 		}
@@ -243,9 +252,10 @@ func (c *collection) weaknesses(f fileFound) []Weakness {
 	var out []Weakness
 	for _, s := range spots {
 		w := Weakness{Rule: s.rule, File: f.name, Line: s.line}
-		if k, ok := nearest(f.calls, s.line, one); ok {
-			w.Host = k.host
-			w.SecretNames = c.hosts[k.host].SecretNames
+		if s.whole {
+			w.SecretNames = c.sent(f)
+		} else if k, ok := nearest(f.calls, s.line, beside, one); ok {
+			w.Host, w.SecretNames = k.host, c.hosts[k.host].SecretNames
 		}
 		w.Severity = s.rule.severity(len(w.SecretNames) > 0)
 		t := ruleTexts[s.rule]
@@ -253,4 +263,15 @@ func (c *collection) weaknesses(f fileFound) []Weakness {
 		out = append(out, w)
 	}
 	return out
+}
+
+// sent gives the names of all keys that a file's calls seem to be given.
+func (c *collection) sent(f fileFound) []string {
+	all := map[string]bool{}
+	for _, k := range f.calls {
+		for _, n := range c.hosts[k.host].SecretNames {
+			all[n] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -40,20 +41,38 @@ func scan(lexer chroma.Lexer, text string) ([]lexeme, error) {
 		return nil, fmt.Errorf("lexer: %w", err)
 	}
 	z := scanner{next: next, line: 1, fresh: true}
-	return z.lexemes(0), nil
+	out := z.lexemes(0)
+	if z.count > maxWords {
+		return nil, errWords
+	}
+	return out, nil
 }
+
+// maxWords is how many words and signs a program may have.
+const maxWords = 250_000
+
+var errWords = errors.New(tooLong)
 
 type scanner struct {
 	next  chroma.Iterator
 	line  int
 	fresh bool
+	count int
+}
+
+// token gives the next piece of the text, unless there were too many.
+func (z *scanner) token() chroma.Token {
+	if z.count++; z.count > maxWords {
+		return chroma.EOF
+	}
+	return z.next()
 }
 
 // lexemes reads up to the end, or to the brace that closes what is put into a string.
 func (z *scanner) lexemes(depth int) []lexeme {
 	var out []lexeme
 	braces := 0
-	for t := z.next(); t != chroma.EOF; t = z.next() {
+	for t := z.token(); t != chroma.EOF; t = z.token() {
 		line := z.line
 		z.line += strings.Count(t.Value, "\n")
 		add := func(kind lexemeKind, text string) {
@@ -95,7 +114,7 @@ func (z *scanner) lexemes(depth int) []lexeme {
 func (z *scanner) string(s *lexeme, depth int) {
 	var b strings.Builder
 	defer func() { s.text = b.String() }()
-	for t := z.next(); t != chroma.EOF; t = z.next() {
+	for t := z.token(); t != chroma.EOF; t = z.token() {
 		z.line += strings.Count(t.Value, "\n")
 		switch t.Type {
 		case chroma.LiteralString:

@@ -141,7 +141,7 @@ func (l literal) bare(text string) (target, bool) {
 		return target{}, false
 	}
 	t := newTarget(host)
-	if n, err := strconv.ParseUint(port, 10, 16); hasPort && err == nil && n != 443 {
+	if n, err := strconv.ParseUint(port, 10, 16); hasPort && err == nil {
 		t.port = uint16(n)
 	}
 	t.noTLS = slices.Contains([]string{"smtp", "ftp", "db", "redis", "kafka", "ldap", "mqtt", "amqp"}, labels[0])

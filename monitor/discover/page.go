@@ -1,5 +1,7 @@
 package discover
 
+import "slices"
+
 // page is what a reader found in one file.
 type page struct {
 	literals []literal
@@ -19,7 +21,6 @@ type literal struct {
 	after    bool     // something is put after it
 	later    bool     // it is not the first argument
 	compared bool     // it is only compared with something
-	config   bool     // it is of a file of configuration, not of a program
 }
 
 type mention struct {
@@ -29,18 +30,23 @@ type mention struct {
 
 // spot is where a rule is broken.
 type spot struct {
-	rule Rule
-	line int
+	rule  Rule
+	line  int
+	whole bool // in the whole program, not in one call
 }
 
-func (p *page) weak(rule Rule, line int) {
-	for _, s := range p.spots {
-		if s.line == line && s.rule == rule {
-			return
-		}
+func (p *page) weak(rule Rule, line int) { p.spot(spot{rule: rule, line: line}) }
+
+func (p *page) spot(s spot) {
+	if len(p.spots) < maxSpots && !slices.Contains(p.spots, s) {
+		p.spots = append(p.spots, s)
 	}
-	if len(p.spots) < maxSpots {
-		p.spots = append(p.spots, spot{rule, line})
+}
+
+// switched looks whether a setting turns the check of certificates off.
+func (p *page) switched(name, value string, line int) {
+	if off, ok := switches[name]; ok && value == off {
+		p.spot(spot{UnverifiedTLS, line, true})
 	}
 }
 
@@ -50,18 +56,16 @@ const maxSpots = 1000
 // text takes in a literal: the names and the weaknesses in it too.
 func (p *page) text(l literal) {
 	p.literals = append(p.literals, l)
-	if keyInQuery(l.text) {
+	switch {
+	case isShell(l.text):
+		p.shell(l.text, l.line)
+	case keyInQuery(l.text):
 		p.weak(KeyInQuery, l.line)
 	}
 	if secretKey(l.text) || authorization(l.text) {
 		p.keys = append(p.keys, l.line)
 	}
-	if off, ok := switches[l.key]; ok && l.text == off {
-		p.weak(UnverifiedTLS, l.line)
-	}
-	if isShell(l.text) {
-		p.shell(l.text, l.line)
-	}
+	p.switched(l.key, l.text, l.line)
 }
 
 // name takes in an identifier: that of a constant may be the name of a secret.

@@ -18,7 +18,7 @@ type Report struct {
 // Host is a name that outgoing calls use.
 type Host struct {
 	Name        string   `json:"name"`                   // without the root's dot
-	Ports       []uint16 `json:"ports,omitempty"`        // other than that of the protocol
+	Port        uint16   `json:"port,omitempty"`         // that it shows its certificate on; 443 where it is left out
 	NoTLS       bool     `json:"no_tls,omitempty"`       // nothing that begins with TLS is spoken to it
 	Plain       bool     `json:"plain,omitempty"`        // called by http, and never by https
 	Inside      bool     `json:"inside,omitempty"`       // means something on its own network alone
@@ -53,7 +53,7 @@ type Weakness struct {
 	Severity    Severity `json:"severity"`
 	File        string   `json:"file"`
 	Line        int      `json:"line"`
-	Host        string   `json:"host,omitempty"`         // that is called there, where that is known
+	Host        string   `json:"host,omitempty"`         // that is called nearest to it, if one is near
 	SecretNames []string `json:"secret_names,omitempty"` // that it seems to be sent
 	Text        string   `json:"text"`
 	Guidance    string   `json:"guidance"`

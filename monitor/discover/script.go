@@ -86,9 +86,7 @@ func (s *script) read(ts []lexeme) {
 				s.read(t.inner)
 			}
 		case lexemeNumber:
-			if off, ok := switches[s.top().key]; ok && t.text == off {
-				s.page.weak(UnverifiedTLS, t.line)
-			}
+			s.page.switched(lastName(s.top().key), t.text, t.line)
 			s.chain = ""
 		default:
 			s.sign(prev, t, next)
@@ -132,6 +130,9 @@ func (s *script) named(prev, t, next lexeme) {
 		if prev.is(".") && s.python {
 			s.page.weak(UnverifiedTLS, t.line)
 		}
+	}
+	if f.sign == "{" && !f.block && (prev.is("{") || prev.is(",")) && (next.is(",") || next.is("}")) {
+		s.given(t.text) // {signal} is {signal: signal}
 	}
 	if f.sign == "(" && f.args > 0 && prev.is(",") && (next.is(",") || next.is(")")) {
 		f.loose = true
@@ -182,7 +183,7 @@ func (s *script) sign(prev, t, next lexeme) {
 		if prev.kind == lexemeString {
 			f.key = prev.text
 		}
-		s.entry(f)
+		s.given(f.key)
 	case "=", ":=":
 		if !f.typed || f.key == "" {
 			f.key = s.chain
@@ -190,17 +191,18 @@ func (s *script) sign(prev, t, next lexeme) {
 				f.key = s.under
 			}
 		}
-		s.entry(f)
+		s.given(f.key)
 	case "**", "...":
 		f.loose = true
 	}
 	s.chain = ""
 }
 
-// entry remembers under which names a call is given something.
-func (s *script) entry(f *frame) {
-	if f.key != "" && len(f.keys) < 64 {
-		f.keys = append(f.keys, f.key)
+// given remembers under which names a call, or a mapping, is given something.
+func (s *script) given(name string) {
+	const most = 64
+	if f := s.top(); name != "" && len(f.keys) < most {
+		f.keys = append(f.keys, name)
 	}
 }
 
@@ -243,7 +245,9 @@ func (s *script) close(t, next lexeme) {
 	case "{":
 		s.chain = ""
 		if outer.sign == "(" && !f.block {
-			outer.keys = append(outer.keys, f.keys...)
+			for _, key := range f.keys {
+				s.given(key)
+			}
 		}
 		outer.loose = outer.loose || f.loose
 	}

@@ -36,9 +36,9 @@ var keyWords = wordSet(`key apikey token secret password passwd passphrase passw
 
 // harmless make it something about a secret, or another sort of key.
 var harmless = wordSet(`public primary foreign sort partition cache max min limit count length size ttl expiry expires expire expiration
-	lifetime board word words press name names type kind index event column row field pair map tokens tokenizer invalid missing
-	error err bucket store endpoint url uri header prefix required input press down up code algorithm needs has is not new parse
-	validate find resolver regex manager adapter identifier query resume next page rating metadata routing shortcut`)
+	lifetime board word words names type types kind column field pair tokens tokenizer invalid missing error err bucket endpoint
+	url uri header prefix required algorithm needs has is not new parse validate find resolver regex manager adapter identifier
+	query resume next page rating metadata routing shortcut ref`)
 
 // generic words say nothing of whose secret it is.
 var generic = wordSet(`api key apikey token secret password passwd passphrase pwd credential credentials creds dsn auth access client app
@@ -58,7 +58,7 @@ func hasAny(ws []string, set map[string]bool) bool {
 	return slices.ContainsFunc(ws, func(w string) bool { return set[w] })
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_.$-]{0,63}$`)
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 
 // secretKey reports whether what is called so holds a secret.
 func secretKey(name string) bool {
@@ -76,7 +76,7 @@ var constant = regexp.MustCompile(`^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$`)
 // variable of the environment, or a setting that says whose key it is. What
 // could be the secret itself is none.
 func settingName(name string) bool {
-	if !secretKey(name) || strings.ContainsAny(name, "-$") || isValue(name) {
+	if !secretKey(name) || strings.Contains(name, "-") || isValue(name) {
 		return false
 	}
 	ws := words(name)

@@ -20,7 +20,7 @@ func (p *page) setting(names []string, value string, line int) {
 			p.weak(UnverifiedTLS, line)
 		}
 	}
-	l := literal{line: line, text: value, key: key, config: true}
+	l := literal{line: line, text: value, key: key}
 	if len(names) > 0 {
 		l.within = names[max(0, len(names)-maxWithin):]
 	}
@@ -32,7 +32,7 @@ func (p *page) setting(names []string, value string, line int) {
 
 // skips turn the check of certificates off where they are true, without what
 // sets their words off.
-var skips = wordSet("insecureskipverify insecureskiptlsverify tlsskipverify tlsinsecureskipverify skiptlsverify skipverify insecuretls sslinsecure gitsslnoverify")
+var skips = wordSet("insecureskipverify insecureskiptlsverify tlsskipverify tlsinsecureskipverify skiptlsverify skipverify insecuretls sslinsecure")
 
 // settingKey takes in the name of a setting. In a file of configuration it may
 // say whose key it is by what it is in: stripe, then api_key.
@@ -105,7 +105,7 @@ func readUnit(text string) (*page, error) {
 }
 
 // maxUnitLine is how long a line may grow that goes on in others.
-const maxUnitLine = 1 << 16
+const maxUnitLine = 8 << 10
 
 // directive takes in one setting of a unit.
 func (p *page) directive(text string, line int) {
@@ -132,11 +132,12 @@ func (p *page) directive(text string, line int) {
 			p.keys = append(p.keys, line)
 		}
 	case strings.HasPrefix(key, "Exec"):
-		for _, w := range shellWords(value) {
-			p.text(literal{line: line, text: strings.TrimLeft(w, "@-:+!"), config: true})
-		}
 		if isShell(value) {
-			p.text(literal{line: line, text: value, config: true})
+			p.text(literal{line: line, text: value})
+			break
+		}
+		for _, w := range shellWords(value) {
+			p.text(literal{line: line, text: strings.TrimLeft(w, "@-:+!")})
 		}
 	case key == "Documentation", key == "Description":
 	default:

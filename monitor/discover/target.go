@@ -15,7 +15,7 @@ import (
 // target is whom a text has a program call.
 type target struct {
 	name   string // without the root's dot
-	port   uint16 // other than that of the protocol; 0 for that
+	port   uint16 // 0 where it is not known
 	plain  bool   // http
 	noTLS  bool   // another protocol, that does not begin with TLS
 	inside bool
@@ -74,11 +74,9 @@ func addressed(text string, more bool) []target {
 		}
 		t := newTarget(host)
 		t.plain, t.noTLS, t.secret = p.plain, p.noTLS, hasUser && hasPassword && password != ""
-		if n, err := strconv.ParseUint(port, 10, 16); err == nil && uint16(n) != p.port {
+		t.port = p.port
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
 			t.port = uint16(n)
-		}
-		if t.port == 0 && scheme != "https" && scheme != "wss" && !p.plain && !p.noTLS {
-			t.port = p.port // TLS, and not where HTTPS is
 		}
 		out = append(out, t)
 	}
@@ -137,7 +135,7 @@ func zoneInside(name string) (zone string, ok bool) {
 	if strings.HasSuffix(name, ".home.arpa") {
 		return "home.arpa", true
 	}
-	if top != "example" && top != "test" && !registered(top) {
+	if !registered(top) {
 		return top, true
 	}
 	for i := len(labels) - 2; i > 0; i-- {
@@ -150,8 +148,12 @@ func zoneInside(name string) (zone string, ok bool) {
 
 func inside(name string) bool { _, ok := zoneInside(name); return ok }
 
-// registered reports whether there is such a top-level domain.
+// registered reports whether there is such a top-level domain. Those of manuals
+// and tests stand for one (RFC 2606 §2).
 func registered(top string) bool {
+	if top == "example" || top == "test" {
+		return true
+	}
 	_, icann := publicsuffix.PublicSuffix("a.b." + top)
 	return icann
 }

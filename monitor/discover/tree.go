@@ -23,13 +23,14 @@ const (
 	maxDepth   = 64      // of directories
 	maxEntries = 20_000  // of a directory
 	maxFiles   = 50_000  // that are read
-	maxBytes   = 512 << 20
+	maxBytes   = 128 << 20
 	maxWalk    = 1_000_000 // entries of a tree
 )
 
 // Reasons for which something is passed over.
 const (
 	tooLarge    = "larger than 1 MiB"
+	tooLong     = "more than 250,000 words and signs"
 	tooDeep     = "deeper than 64 directories"
 	tooMany     = "beyond what one run reads"
 	binaryFile  = "not UTF-8 text"

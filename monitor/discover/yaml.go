@@ -51,6 +51,7 @@ type yamlReader struct {
 	name  string // of an entry of a list that has it beside its value: {name: X, value: Y}
 	named int    // its column
 	kind  string // of the Kubernetes object
+	block int    // the line that a text of several lines begins on
 
 }
 
@@ -84,6 +85,8 @@ func (y *yamlReader) word(ts token.Tokens, i int, t *token.Token) {
 			y.pop(func(k yamlKey) bool { return k.column > t.Position.Column })
 			y.flush()
 		}
+	case token.LiteralType, token.FoldedType:
+		y.block = t.Position.Line + 1
 	case token.StringType, token.SingleQuoteType, token.DoubleQuoteType, token.BoolType, token.IntegerType, token.NullType:
 		if next != nil && next.Type == token.MappingValueType {
 			y.key(t)
@@ -137,6 +140,9 @@ func (y *yamlReader) flush() { y.name, y.named = "", 0 }
 
 func (y *yamlReader) value(t *token.Token) {
 	keys, text, line := y.keys(), t.Value, t.Position.Line
+	if y.block > 0 {
+		line, y.block = y.block, 0
+	}
 	last := ""
 	if len(keys) > 0 {
 		last = keys[len(keys)-1]
