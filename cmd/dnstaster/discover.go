@@ -72,6 +72,10 @@ type watchList struct {
 // discovered is how the files that are written are called: the first without a number.
 var discovered = regexp.MustCompile(`^discovered(?:-[0-9]+)?\.yaml$`)
 
+const watchesHead = `# Written by dnstaster discover: names that calls use, and names of the keys that seem to go there.
+watches:
+`
+
 // perFile is how many names one file is given.
 const perFile = 200
 
@@ -110,12 +114,8 @@ func writeWatches(dir string, r discover.Report, force bool) (watchList, error) 
 		if n := len(w.files); n > 0 {
 			name = fmt.Sprintf("discovered-%d.yaml", n+1)
 		}
-		head := "# Written by dnstaster discover: names that calls use, and names of the keys that seem to go there.\nwatches:"
-		if !slices.ContainsFunc(part, func(e string) bool { return strings.HasPrefix(e, "  - ") }) {
-			head += " []"
-		}
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(head+"\n"+strings.Join(part, "")), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(watchesHead+strings.Join(part, "")), 0o644); err != nil {
 			return watchList{}, err
 		}
 		w.files = append(w.files, path)
@@ -181,7 +181,7 @@ func yamlWord(s string) string {
 func commented(entry string) string {
 	var b strings.Builder
 	for line := range strings.Lines(entry) {
-		b.WriteString("  #" + strings.TrimPrefix(line, " "))
+		b.WriteString("  #" + strings.TrimPrefix(line, "  "))
 	}
 	return b.String()
 }

@@ -13,7 +13,7 @@ import (
 // printDiscovered writes what was found for people.
 func printDiscovered(w io.Writer, r discover.Report, list watchList) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d names that calls use, in %d files\n", len(r.Hosts), r.Files)
+	fmt.Fprintf(&b, "%s that calls use, in %s\n", plural(len(r.Hosts), "name"), plural(r.Files, "file"))
 	if len(r.Hosts) > 0 {
 		fmt.Fprintln(&b)
 		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -53,16 +53,16 @@ func printDiscovered(w io.Writer, r discover.Report, list watchList) error {
 	}
 	switch {
 	case len(list.files) > 0:
-		fmt.Fprintf(&b, "\nWrote %d names to %s", list.written, strings.Join(list.files, ", "))
+		fmt.Fprintf(&b, "\nWrote %s to %s", plural(list.written, "name"), strings.Join(list.files, ", "))
 		if list.known > 0 {
-			fmt.Fprintf(&b, "; %d are watched already", list.known)
+			fmt.Fprintf(&b, "; watched already: %d", list.known)
 		}
 		if list.held > 0 {
-			fmt.Fprintf(&b, "; %d inside names are comments there", list.held)
+			fmt.Fprintf(&b, "; comments there, because they are inside: %d", list.held)
 		}
 		fmt.Fprintln(&b, ".   Next: dnstaster config check")
 	case list.known > 0:
-		fmt.Fprintf(&b, "\nAll %d names are watched already.\n", list.known)
+		fmt.Fprintf(&b, "\nAll of them are watched already.\n")
 	case len(r.Hosts) > 0:
 		fmt.Fprintln(&b, "\nNext: dnstaster discover --output /etc/dnstaster/watches.d PATH, then dnstaster config check")
 	}

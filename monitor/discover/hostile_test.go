@@ -20,7 +20,7 @@ var hostile = []string{
 	"(", "[", "{", "((", "[{", "{[", "a(", "a{", "a.", "a()", "()", ")", "`${", "${`", "${", "'", `"`, "`", `\`, `\'`, `\\`, `"\`, "'''", `"""`, "f'{", "{a}",
 	"/", "/*", "*/", "/[", "=/[\\", "//", "a:", "a: ", "- ", "-", "? ", ": ", "- a:\n", "&a ", "*a ", "!a ", "| ", ">", "[a,", "{a: ", "{{", "}}", "a=", "a=\\\n", "=", "\n",
 	"a\n", "a:\n  b:\n", "http://", "https://a.b?", "https://a,", "https://@", "?a=", "&key=", "$A", "curl ", "curl -k\n", "a_", "aA", "A_", "A1", "Aé", "a.b.c,", "<a ", "<", "x?", "x?.", "x??",
-	"x => {", "return (", "+", "\"\"+", "a+", "-a", "!a", "func(){", "case ", "struct{", "[]", "*", "\u2028", "\u00a0", "\ufeff", "\r", "\r\n", "\t", "é", "漢",
+	"x => {", "return (", "+", "\"\"+", "a+", "-a", "!a", "func(){", "case ", "struct{", "[]", "*", "\u2028", "\u00a0", "\ufeff", "\r", "\r\"0", "\r0", "\r\n", ">+0", "\t", "é", "漢",
 }
 
 // TestHostile has every reader go through many of each, in lines as long as they
@@ -43,7 +43,7 @@ func sane(t interface{ Errorf(string, ...any) }, read reader, text string) {
 	if err != nil {
 		return
 	}
-	lines := strings.Count(text, "\n") + 1
+	lines := strings.Count(text, "\n") + strings.Count(text, "\r") + 1 // either ends one
 	for _, l := range p.literals {
 		if l.line < 1 || l.line > lines {
 			t.Errorf("line %d of %d", l.line, lines)

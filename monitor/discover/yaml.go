@@ -17,7 +17,7 @@ var errDescription = errors.New("describes an API")
 // words of the file and their columns, not by its structure: anchors are not
 // followed, levels cost nothing, and templates of other programs do no harm.
 func readYAML(text string) (*page, error) {
-	y := yamlReader{page: &page{}}
+	y := yamlReader{page: &page{}, lines: strings.Count(text, "\n") + 1}
 	ts := lexer.Tokenize(text)
 	if describesAPI(ts) {
 		return nil, errDescription
@@ -46,6 +46,7 @@ func describesAPI(ts token.Tokens) bool {
 // yamlReader keeps under which keys the word that comes is.
 type yamlReader struct {
 	page  *page
+	lines int // that there are: the lexer may say one more
 	open  []yamlKey
 	flow  int    // brackets that are open
 	name  string // of an entry of a list that has it beside its value: {name: X, value: Y}
@@ -140,8 +141,9 @@ func (y *yamlReader) flush() { y.name, y.named = "", 0 }
 
 func (y *yamlReader) value(t *token.Token) {
 	keys, text, line := y.keys(), t.Value, t.Position.Line
+	line = min(line, y.lines)
 	if y.block > 0 {
-		line, y.block = y.block, 0
+		line, y.block = min(line, y.block), 0
 	}
 	last := ""
 	if len(keys) > 0 {
