@@ -15,6 +15,7 @@ const (
 	maxHosts   = 10_000
 	maxSecrets = 32 // of a host
 	maxWeak    = 5_000
+	maxKept    = 1_000_000 // lines that something is on
 )
 
 // Run reads the trees, or files, at paths. It fails where a path cannot be read
@@ -58,8 +59,9 @@ func Run(ctx context.Context, paths []string) (Report, error) {
 type collection struct {
 	hosts map[string]*found
 	files []fileFound
-	left  int // hosts and weaknesses that found no room
+	left  int // hosts and the like that found no room
 	weak  int
+	kept  int
 }
 
 // found is a host with what shows whose keys it is sent.
@@ -90,13 +92,19 @@ func (c *collection) add(name string, p *page) {
 	f := fileFound{name: name, secrets: p.secrets, keys: p.keys, spots: p.spots}
 	for _, l := range p.literals {
 		for _, t := range l.targets() {
-			if c.host(name, l, t) {
-				f.calls = append(f.calls, call{l.line, t.name, t.plain})
+			if len(f.calls) >= maxCalls {
+				c.left++
+			} else if c.host(name, l, t) {
+				f.calls = append(f.calls, call{l.line, c.hosts[t.name].Name, t.plain})
 			}
 		}
 	}
 	if c.weak += len(f.spots); c.weak > maxWeak {
 		f.spots = nil
+		c.left++
+	}
+	if c.kept += len(f.calls) + len(f.secrets) + len(f.keys); c.kept > maxKept {
+		f = fileFound{name: name, spots: f.spots}
 		c.left++
 	}
 	if len(f.calls)+len(f.secrets)+len(f.spots) > 0 {
@@ -112,6 +120,7 @@ func (c *collection) host(file string, l literal, t target) bool {
 			c.left++
 			return false
 		}
+		t.name = strings.Clone(t.name) // the file is not kept for it
 		h = &found{Host: Host{Name: t.name, Inside: t.inside, NoTLS: true, Plain: true}, like: map[string]bool{}, secrets: map[string]bool{}, ports: map[uint16]bool{}}
 		for _, w := range hostLikeness(t.name) {
 			h.like[w] = true
@@ -131,7 +140,7 @@ func (c *collection) host(file string, l literal, t target) bool {
 		h.like[w] = true
 	}
 	if t.secret && constantName(l.key) {
-		h.secrets[l.key] = true // the address itself is the secret
+		h.secret(strings.Clone(l.key)) // the address itself is the secret
 	}
 	return true
 }

@@ -74,10 +74,8 @@ func (g *program) unchecked(n ast.Node) {
 	case *ast.KeyValueExpr:
 		name = dotted(up.Key)
 	case *ast.AssignStmt:
-		for i, r := range up.Rhs {
-			if r == n && i < len(up.Lhs) {
-				name = dotted(up.Lhs[i])
-			}
+		if at := index(up.Rhs, n); at >= 0 && at < len(up.Lhs) {
+			name = dotted(up.Lhs[at])
 		}
 	}
 	if lastName(name) == "InsecureSkipVerify" {
@@ -106,89 +104,97 @@ func (g *program) tag(f *ast.Field) {
 	}
 }
 
+// text takes in a text with what stands around it, up to the statement it is in.
 func (g *program) text(n *ast.BasicLit) {
 	text, err := strconv.Unquote(n.Value)
 	if err != nil {
 		return
 	}
 	l := literal{line: g.line(n), text: text}
+	lookup := "" // what is asked for the setting of that name
 	var child ast.Node = n
-	first := true // it is the first argument of the nearest call
-	lookup := ""
-loop:
 	for i := len(g.stack) - 1; i >= max(0, len(g.stack)-maxWithin); i-- {
 		switch up := g.stack[i].(type) {
 		case *ast.Field:
 			return // a tag
+		case *ast.BlockStmt:
+			i = 0
 		case *ast.BinaryExpr:
-			switch up.Op {
-			case token.ADD:
-				l.after = l.after || up.X == child
-				l.before = l.before || up.Y == child
-			case token.EQL, token.NEQ:
-				l.compared = true
-			}
+			l.after = l.after || up.Op == token.ADD && up.X == child
+			l.before = l.before || up.Op == token.ADD && up.Y == child
+			l.compared = l.compared || up.Op == token.EQL || up.Op == token.NEQ
 		case *ast.CaseClause:
-			l.compared = l.compared || slices.ContainsFunc(up.List, func(e ast.Expr) bool { return e == child })
-			break loop
+			l.compared = l.compared || index(up.List, child) >= 0
+			i = 0
 		case *ast.KeyValueExpr:
 			if up.Key == child {
-				g.label(l, i)
+				if secretKey(text) || authorization(text) {
+					g.page.key(l.line)
+				}
 				return
 			}
 			l.under(keyText(up.Key))
 		case *ast.IndexExpr:
-			if lookup == "" && up.Index == child {
+			if child == ast.Node(n) {
 				lookup = dotted(up.X)
 			}
 		case *ast.CallExpr:
-			at := slices.IndexFunc(up.Args, func(e ast.Expr) bool { return e == child })
-			name := dotted(up.Fun)
-			if at >= 0 && l.call == "" {
-				l.call = name
-				first = at == 0
+			if at := index(up.Args, child); at >= 0 {
 				if at == 0 && child == ast.Node(n) {
-					lookup = name
+					lookup = dotted(up.Fun)
 				}
-				if at > 0 && l.key == "" {
-					if b, ok := up.Args[at-1].(*ast.BasicLit); ok && b.Kind == token.STRING {
-						if s, err := strconv.Unquote(b.Value); err == nil && identifier.MatchString(s) {
-							l.key = s
-						}
-					}
-				}
-				l.later = at > 0
-			} else if at >= 0 && spoken[strings.ToLower(lastName(name))] {
-				l.call = name // what is put together is said
+				l.argument(up, at)
 			}
 		case *ast.AssignStmt:
-			for j, r := range up.Rhs {
-				if r == child && len(up.Lhs) > 0 {
-					l.under(assigned(up.Lhs[min(j, len(up.Lhs)-1)]))
-				}
+			if at := index(up.Rhs, child); at >= 0 && len(up.Lhs) > 0 {
+				l.under(assigned(up.Lhs[min(at, len(up.Lhs)-1)]))
 			}
-			break loop
+			i = 0
 		case *ast.ValueSpec:
-			for j, v := range up.Values {
-				if v == child && j < len(up.Names) {
-					l.under(up.Names[j].Name)
-				}
+			if at := index(up.Values, child); at >= 0 && at < len(up.Names) {
+				l.under(up.Names[at].Name)
 			}
-			break loop
-		case *ast.BlockStmt, *ast.FuncLit:
-			break loop
+			i = 0
 		}
 		child = g.stack[i]
 	}
-	if first && lookup != "" && hasAny(words(lastName(lookup)), looking) {
+	if lookup != "" && hasAny(words(lastName(lookup)), looking) {
 		g.page.lookup(text, l.line)
 	}
-	if l.call == "exec.Command" || l.call == "exec.CommandContext" {
-		if (text == "-k" || text == "--insecure") && len(g.page.literals) > 0 {
-			g.page.commandFlag(max(0, len(g.page.literals)-8), l.line)
-		}
+	if strings.HasPrefix(l.call, "exec.Command") && (text == "-k" || text == "--insecure") {
+		g.page.commandFlag(max(0, len(g.page.literals)-8), l.line)
 	}
 	g.page.text(l)
+}
+
+// index finds a node in a list, which is in the order of the text.
+func index(list []ast.Expr, n ast.Node) int {
+	at, ok := slices.BinarySearchFunc(list, n.Pos(), func(e ast.Expr, pos token.Pos) int { return int(e.Pos() - pos) })
+	if !ok || list[at] != n {
+		return -1
+	}
+	return at
+}
+
+// argument notes that the literal is, or is in, an argument of a call.
+func (l *literal) argument(call *ast.CallExpr, at int) {
+	name := dotted(call.Fun)
+	if l.call != "" {
+		if spoken[strings.ToLower(lastName(name))] {
+			l.call = name // what is put together is said
+		}
+		return
+	}
+	l.call, l.later = name, at > 0
+	if at == 0 || l.key != "" {
+		return
+	}
+	// The argument before it may be the name of a setting, and this its default.
+	if b, ok := call.Args[at-1].(*ast.BasicLit); ok && b.Kind == token.STRING {
+		if s, err := strconv.Unquote(b.Value); err == nil && identifier.MatchString(s) {
+			l.key = s
+		}
+	}
 }
 
 // under puts the literal under a name, or within it if it has one.
@@ -199,13 +205,6 @@ func (l *literal) under(name string) {
 		l.key = name
 	default:
 		l.within = append(l.within, name)
-	}
-}
-
-// label takes in the key of an entry.
-func (g *program) label(l literal, _ int) {
-	if secretKey(l.text) || authorization(l.text) {
-		g.page.keys = append(g.page.keys, l.line)
 	}
 }
 

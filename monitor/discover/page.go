@@ -1,13 +1,38 @@
 package discover
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // page is what a reader found in one file.
 type page struct {
 	literals []literal
 	secrets  []mention // names of secrets
-	keys     []int     // lines on which something is handled that is a key by its name
+	keys     []int     // lines on which something is handled that is a key by its name, in order
 	spots    []spot
+}
+
+// Bounds of what is told of one file.
+const (
+	maxCalls    = 2_000
+	maxMentions = 2_000
+	maxKeys     = 10_000
+	maxSpots    = 1_000
+)
+
+// key takes in that a key is handled on a line.
+func (p *page) key(line int) {
+	if n := len(p.keys); n < maxKeys && (n == 0 || p.keys[n-1] != line) {
+		p.keys = append(p.keys, line)
+	}
+}
+
+// secret takes in the name of a secret.
+func (p *page) secret(name string, line int) {
+	if len(p.secrets) < maxMentions {
+		p.secrets = append(p.secrets, mention{line, strings.Clone(name)})
+	}
 }
 
 // literal is a text of a program and what stands around it.
@@ -50,9 +75,6 @@ func (p *page) switched(name, value string, line int) {
 	}
 }
 
-// maxSpots is how many weaknesses of one file are told.
-const maxSpots = 1000
-
 // text takes in a literal: the names and the weaknesses in it too.
 func (p *page) text(l literal) {
 	p.literals = append(p.literals, l)
@@ -63,7 +85,7 @@ func (p *page) text(l literal) {
 		p.weak(KeyInQuery, l.line)
 	}
 	if secretKey(l.text) || authorization(l.text) {
-		p.keys = append(p.keys, l.line)
+		p.key(l.line)
 	}
 	p.switched(l.key, l.text, l.line)
 }
@@ -73,17 +95,17 @@ func (p *page) name(name string, line int) {
 	if constant.MatchString(name) {
 		p.lookup(name, line)
 	} else if secretKey(name) {
-		p.keys = append(p.keys, line)
+		p.key(line)
 	}
 }
 
 // lookup takes in the name of a setting that is asked for, or given.
 func (p *page) lookup(name string, line int) {
 	if settingName(name) {
-		p.secrets = append(p.secrets, mention{line, name})
+		p.secret(name, line)
 	}
 	if secretKey(name) {
-		p.keys = append(p.keys, line)
+		p.key(line)
 	}
 }
 

@@ -123,6 +123,7 @@ func TestScript(t *testing.T) {
 		{"ternary", "const u = docs ? 'https://a.test' : 'https://b.test'", seen{hosts: []string{"a.test", "b.test"}}},
 		{"no semicolons", "const docs = 'https://a.test'\nfetch('https://b.test', opts)", seen{hosts: []string{"b.test"}}},
 		{"in a function of that name", "const help = () => { return call('https://a.test') }", seen{hosts: []string{"a.test"}}},
+		{"returned", "return { docs: { url: 'https://a.test' }, url: 'https://b.test' }", seen{hosts: []string{"b.test"}}},
 		{"value on the next line", "x = {\n  url:\n    'https://a.test',\n  icon:\n    'https://b.test'\n}", seen{hosts: []string{"a.test"}}},
 		{"comments", "// https://a.test\n/* fetch('https://b.test') ** */ x = 'https://c.test'", seen{hosts: []string{"c.test"}}},
 		{"pattern", "x = s.replace(/['\"]/g, ''); y = /^https?:\\/\\//.test(z); u = 'https://a.test'", seen{hosts: []string{"a.test"}}},

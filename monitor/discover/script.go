@@ -37,32 +37,6 @@ type script struct {
 	under  string // the text in the brackets that were closed last
 }
 
-// frame is one level of brackets.
-type frame struct {
-	sign     string // that opened it; "" for the file
-	name     string // of what is called, or indexed
-	key      string // of what comes next
-	typed    bool   // it has a colon: what comes may be a type
-	ternary  int    // question marks whose colon is to come
-	block    bool   // statements, not a value
-	compared bool   // what is in it is compared with something
-	args     int    // that are over
-	last     string // of them, if it is a name
-	keys     []string
-	loose    bool // arguments are in it that are not written out
-	address  bool // an address is written out
-	line     int
-	literals int // of the page, before it
-}
-
-const (
-	maxFrames = 1000
-	maxWithin = 16
-	maxChain  = 120
-)
-
-func (s *script) top() *frame { return &s.frames[len(s.frames)-1] }
-
 func (s *script) read(ts []lexeme) {
 	for i, t := range ts {
 		var prev, next lexeme
@@ -117,13 +91,13 @@ func (s *script) named(prev, t, next lexeme) {
 	if (prev.is(".") || prev.is("?.")) && s.chain != "" && len(s.chain) < maxChain {
 		s.chain += "." + t.text
 	} else {
-		s.chain = t.text
+		s.chain = t.text[:min(len(t.text), maxChain)]
 	}
 	f := s.top()
 	s.page.name(t.text, t.line)
 	switch t.text {
 	case "False", "false":
-		if checks[lastName(f.key)] && !(lastName(f.key) == "ssl" && !s.python) {
+		if key := lastName(f.key); s.python && pythonChecks[key] || !s.python && scriptChecks[key] {
 			s.page.weak(UnverifiedTLS, t.line)
 		}
 	case "_create_unverified_context", "CERT_NONE":
@@ -139,13 +113,11 @@ func (s *script) named(prev, t, next lexeme) {
 	}
 }
 
-// checks are what has to be true for certificates to be checked.
-var checks = map[string]bool{
-	"verify": true, "verify_ssl": true, "verify_certs": true, "ssl_verify": true, "ssl": true, "check_hostname": true, "validate_certs": true,
-	"rejectUnauthorized": true, "strictSSL": true, "strictSsl": true,
-}
-
-func lastName(chain string) string { return chain[strings.LastIndexByte(chain, '.')+1:] }
+// What has to be true for certificates to be checked.
+var (
+	pythonChecks = wordSet("verify verify_ssl verify_certs ssl_verify ssl check_hostname validate_certs")
+	scriptChecks = wordSet("rejectUnauthorized strictSSL strictSsl")
+)
 
 func (s *script) sign(prev, t, next lexeme) {
 	f := s.top()
@@ -158,7 +130,7 @@ func (s *script) sign(prev, t, next lexeme) {
 	case "(", "[", "{":
 		s.open(prev, t)
 	case ")", "]", "}":
-		s.close(t, next)
+		s.close()
 		return
 	case ",", ";":
 		if t.text == "," {
@@ -181,7 +153,7 @@ func (s *script) sign(prev, t, next lexeme) {
 		}
 		f.key, f.typed = s.chain, true
 		if prev.kind == lexemeString {
-			f.key = prev.text
+			f.key = prev.text[:min(len(prev.text), maxChain)]
 		}
 		s.given(f.key)
 	case "=", ":=":
@@ -203,53 +175,6 @@ func (s *script) given(name string) {
 	const most = 64
 	if f := s.top(); name != "" && len(f.keys) < most {
 		f.keys = append(f.keys, name)
-	}
-}
-
-func (s *script) open(prev, t lexeme) {
-	if len(s.frames) >= maxFrames {
-		s.deeper++
-		return
-	}
-	f := frame{sign: t.text, line: t.line, literals: len(s.page.literals)}
-	switch t.text {
-	case "{":
-		f.block = prev.is("=>") || prev.is(")") || prev.kind == lexemeEnd || prev.kind == lexemeName
-	default:
-		f.name = s.chain
-		f.compared = prev.kind == lexemeName && prev.text == "in" || isComparison(prev)
-	}
-	s.frames = append(s.frames, f)
-}
-
-func (s *script) close(t, next lexeme) {
-	if s.deeper > 0 {
-		s.deeper--
-		return
-	}
-	s.under = ""
-	if len(s.frames) == 1 {
-		return
-	}
-	f := *s.top()
-	s.frames = s.frames[:len(s.frames)-1]
-	s.chain = f.name
-	outer := s.top()
-	switch f.sign {
-	case "(":
-		s.called(f)
-	case "[":
-		if f.args == 0 {
-			s.under = f.last
-		}
-	case "{":
-		s.chain = ""
-		if outer.sign == "(" && !f.block {
-			for _, key := range f.keys {
-				s.given(key)
-			}
-		}
-		outer.loose = outer.loose || f.loose
 	}
 }
 
@@ -328,39 +253,9 @@ func isOperator(t lexeme) bool {
 // label takes in the key of a mapping.
 func (s *script) label(t lexeme) {
 	if secretKey(t.text) || authorization(t.text) {
-		s.page.keys = append(s.page.keys, t.line)
+		s.page.key(t.line)
 	}
 	if len(s.frames) > 1 && secretKey(t.text) && lastName(s.frames[len(s.frames)-2].key) == "params" {
 		s.page.weak(KeyInQuery, t.line)
-	}
-}
-
-// call gives the function that what comes next is an argument of.
-func (s *script) call() string {
-	for i := len(s.frames) - 1; i >= max(0, len(s.frames)-maxWithin); i-- {
-		switch f := s.frames[i]; {
-		case f.block:
-			return ""
-		case f.sign == "(" && f.name != "":
-			return f.name
-		}
-	}
-	return ""
-}
-
-// around gives a literal the names of all that it is in.
-func (s *script) around(l *literal) {
-	for i := len(s.frames) - 1; i >= max(0, len(s.frames)-maxWithin) && !s.frames[i].block; i-- {
-		key := lastName(s.frames[i].key)
-		switch {
-		case key == "":
-		case l.key == "":
-			l.key = key
-		default:
-			l.within = append(l.within, key)
-		}
-		if s.frames[i].compared {
-			l.compared = true
-		}
 	}
 }

@@ -25,7 +25,7 @@ func (p *page) setting(names []string, value string, line int) {
 		l.within = names[max(0, len(names)-maxWithin):]
 	}
 	if ts := l.targets(); len(ts) > 0 && ts[0].secret && constantName(key) {
-		p.secrets = append(p.secrets, mention{line, key})
+		p.secret(key, line)
 	}
 	p.text(l)
 }
@@ -45,7 +45,7 @@ func (p *page) settingKey(key string, within []string, line int) {
 		return
 	}
 	if whole := within[len(within)-1] + "." + key; settingName(whole) {
-		p.secrets = append(p.secrets, mention{line, whole})
+		p.secret(whole, line)
 	}
 }
 
@@ -128,8 +128,8 @@ func (p *page) directive(text string, line int) {
 	case strings.HasPrefix(key, "LoadCredential"), strings.HasPrefix(key, "SetCredential"):
 		// systemd.exec(5): what is given so is a credential, whatever it is called.
 		if name, _, _ := strings.Cut(value, ":"); identifier.MatchString(name) && !isValue(name) {
-			p.secrets = append(p.secrets, mention{line, name})
-			p.keys = append(p.keys, line)
+			p.secret(name, line)
+			p.key(line)
 		}
 	case strings.HasPrefix(key, "Exec"):
 		if isShell(value) {

@@ -117,11 +117,11 @@ func (y *yamlReader) key(t *token.Token) {
 	case t.Value == "secretKeyRef" && y.name != "":
 		// A Kubernetes container has the variable from a Secret.
 		if constantName(y.name) {
-			y.page.secrets = append(y.page.secrets, mention{t.Position.Line, y.name})
+			y.page.secret(y.name, t.Position.Line)
 		}
 	case y.kind == "Secret" && len(keys) == 2 && (keys[0] == "data" || keys[0] == "stringData"):
 		if identifier.MatchString(t.Value) && !isValue(t.Value) {
-			y.page.secrets = append(y.page.secrets, mention{t.Position.Line, t.Value})
+			y.page.secret(t.Value, t.Position.Line)
 		}
 	default:
 		y.page.settingKey(t.Value, keys[:len(keys)-1], t.Position.Line)
