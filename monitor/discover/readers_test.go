@@ -104,6 +104,7 @@ func TestPython(t *testing.T) {
 		{"time-out on another line", "requests.post(\n    u,\n    json={'timeout_x': 1},\n    timeout=(1, 2),\n)", seen{}},
 		{"key in the query", "x = f'https://a.test/?api_key={k}'\nrequests.get(u, params={'q': 1, 'token': k}, timeout=1)\ny = 'https://a.test/?monkey=1&page_token=2'",
 			seen{hosts: []string{"a.test", "a.test"}, weak: []string{"key_in_query:1", "key_in_query:2"}}},
+		{"key in another sort of address", `x = "otpauth://totp/x?secret=" + y`, seen{}},
 		{"curl", `subprocess.run(["curl", "-s", "-k", "https://a.test/"]); os.system("curl -fsSk https://b.test/ -H $C_TOKEN"); os.system("curl https://c.test/?k=1")`,
 			seen{hosts: []string{"a.test", "b.test", "c.test"}, secrets: []string{"C_TOKEN"}, weak: []string{"unverified_tls:1"}}},
 	} {

@@ -117,9 +117,12 @@ func isValue(s string) bool {
 // queryKey finds a key among the parameters of an address.
 var queryKey = regexp.MustCompile(`[?&]([A-Za-z_][A-Za-z0-9_.-]{0,40})=`)
 
+// keyInQuery reports whether an address that is called has a key in it.
 func keyInQuery(text string) bool {
-	if !strings.Contains(text, "=") {
-		return false
+	if m := address.FindStringSubmatch(text); m != nil {
+		if _, ok := protocols[strings.ToLower(m[1])]; !ok {
+			return false // it is no such address: otpauth://
+		}
 	}
 	for _, m := range queryKey.FindAllStringSubmatch(text, 32) {
 		if secretKey(m[1]) {
