@@ -33,6 +33,7 @@ func (m *Monitor) beat(now time.Time) {
 	for _, s := range m.order {
 		for _, q := range s.questions {
 			m.age(q, now)
+			q.hearsay.flush(now, &m.batch)
 		}
 		m.saveBaseline(s, now)
 	}
@@ -72,10 +73,14 @@ func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 	}
 	for _, q := range s.questions {
 		rs := m.own(q.q.Type)
+		var ps []Proof
 		if witness {
+			if len(rs) > 0 {
+				ps = append(ps, lookHere(q))
+			}
 			rs = append(rs, m.witnesses(s)...)
 		}
-		m.start(job{question: q, step: -1, asks: rs, began: now, verify: verify})
+		m.start(job{question: q, step: -1, asks: rs, proofs: ps, began: now, verify: verify})
 	}
 }
 
@@ -122,6 +127,7 @@ func (m *Monitor) takeResult(r result) {
 	q := r.job.question
 	for i, o := range r.sample.Answers {
 		m.notePeer(o)
+		m.follow(o)
 		m.recall(q, &r.sample.Answers[i])
 	}
 	if n := len(r.sample.Evidence); n > 0 {
@@ -185,6 +191,7 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	if !slices.Contains(s.State, StateCaptive) {
 		s.Evidence = append(slices.Clip(s.Evidence), m.crowds(s)...)
 	}
+	s.Evidence = append(slices.Clip(s.Evidence), m.diverted(s)...)
 	m.meet(s)
 	if q.open() {
 		s.Evidence = append(append(slices.Clip(s.Evidence), m.acquainted(q, s)...), q.others(s)...)
@@ -271,7 +278,7 @@ func (m *Monitor) wants(q *question, r Ruling) bool {
 		if a.Kind.pathWide() && !m.unheard(q, a) {
 			continue // other names said it already
 		}
-		if a.Score >= suspectAt && !a.Kind.notice() || a.Local && a.Pending {
+		if a.Score >= suspectAt && !a.Kind.notice() && a.Kind != LocalProxy || a.Local && a.Pending {
 			return true
 		}
 	}

@@ -34,6 +34,7 @@ type Status struct {
 	Store    StoreStatus     `json:"store,omitzero"`
 	Webhooks []WebhookStatus `json:"webhooks"`
 	Wire     WireStatus      `json:"wire,omitzero"`
+	Dnstap   DnstapStatus    `json:"dnstap,omitzero"` // zero where there is no socket for it
 }
 
 // ConfigStatus is the configuration in use.
@@ -67,6 +68,8 @@ type WebhookStatus struct {
 // says why, and is empty where that is meant.
 type WireStatus struct {
 	Interfaces   []string `json:"interfaces"`
+	Promiscuous  bool     `json:"promiscuous,omitempty"` // frames to others are heard too
+	Rings        int      `json:"rings,omitempty"`       // of each interface, where there is more than one
 	Packets      uint64   `json:"packets"`
 	Queries      uint64   `json:"queries"`
 	Responses    uint64   `json:"responses"`
@@ -74,7 +77,30 @@ type WireStatus struct {
 	Undecodable  uint64   `json:"undecodable"`
 	Lost         uint64   `json:"lost"`  // packets, by the kernel
 	Blind        uint64   `json:"blind"` // transactions or packets that the table or memory had no room for
-	Error        string   `json:"error,omitempty"`
+
+	// How the table of open transactions gets along. While it is full, transactions
+	// end early, and Hold is how long after their answer; within a second of it they
+	// are Blind.
+	Open      int          `json:"open"`
+	Room      int          `json:"room"`
+	Hold      Milliseconds `json:"hold_ms"`
+	Shortened uint64       `json:"shortened"`
+
+	Withheld uint64 `json:"withheld"` // answers for watched names, beyond what the judge is given in a flood
+	Strays   uint64 `json:"strays"`   // responses to an open port, with an id that was not asked with
+	Unkept   uint64 `json:"unkept"`   // responses to names that are not watched, for which passive DNS had no room
+	Error    string `json:"error,omitempty"`
+}
+
+// DnstapStatus is how hearing resolvers goes that tell what they do.
+type DnstapStatus struct {
+	Socket      string `json:"socket"`
+	Senders     int    `json:"senders"` // that are connected now
+	Queries     uint64 `json:"queries"`
+	Responses   uint64 `json:"responses"`
+	Undecodable uint64 `json:"undecodable"`
+	Failed      uint64 `json:"failed"`  // connections that ended for what came over them
+	Refused     uint64 `json:"refused"` // connections that there was no room for
 }
 
 // WatchStatus is one name in a Status.

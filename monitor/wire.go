@@ -36,20 +36,34 @@ const (
 	wakesPerAll  = 1
 )
 
-// heard bounds how many contradictions about one question are judged.
+// heard bounds how much of what is overheard about one question is judged, so that
+// forged packets do not keep the judge from all else: one answer in ten seconds in any
+// case, and of more what all questions together may have.
 type heard struct {
-	bucket bucket
+	conflicts, answers bucket
+	first              bucket
 }
 
 const (
-	conflictsAtOnce = 16
-	conflictsPer    = 250 * time.Millisecond
+	heardAtOnce   = 16
+	heardPer      = 250 * time.Millisecond // for one more
+	heardFirst    = 10 * time.Second
+	heardOfAll    = 64
+	heardPerOfAll = time.Second / 32
 )
+
+// heed reports whether one more of a sort is judged.
+func (m *Monitor) heed(q *question, sort *bucket, now time.Time) bool {
+	return sort.take(now, heardAtOnce, heardPer) &&
+		(q.heard.first.take(now, 1, heardFirst) || m.heeds.take(now, heardOfAll, heardPerOfAll))
+}
 
 // takeSample judges a sample that was overheard. Of a name that is not watched
 // nothing is kept but a count.
 func (m *Monitor) takeSample(s Sample) {
+	m.listen(s)
 	conflict := s.conflict(m.policy)
+	attack := conflict || s.assault(m.policy)
 	subject := m.subjects[s.Question.Name]
 	if subject == nil || subject.question(s.Question.Type) == nil {
 		if conflict {
@@ -60,24 +74,30 @@ func (m *Monitor) takeSample(s Sample) {
 	m.counts.Overheard++
 	q := subject.question(s.Question.Type)
 	m.introduce(&s)
+	m.counts.Unkept += uint64(q.overhear(s, &m.batch))
 	for i := range s.Answers {
 		m.recall(q, &s.Answers[i])
 	}
 	now := m.cfg.Now()
 	if conflict {
 		m.counts.Conflicts++
-		if !q.heard.bucket.take(now, conflictsAtOnce, conflictsPer) {
+	}
+	if attack {
+		if !m.heed(q, &q.heard.conflicts, now) {
 			m.counts.Unheeded++
 			return
 		}
 	} else if m.familiar(q, s) {
+		return
+	} else if !m.heed(q, &q.heard.answers, now) {
+		m.counts.Unheeded++
 		return
 	}
 	// Either way somebody must be asked; what is odd beyond the budget waits for
 	// the next round.
 	if !q.open() && !m.wake(q) {
 		m.counts.Unheeded++
-		if !conflict {
+		if !attack {
 			return
 		}
 	}
@@ -118,7 +138,8 @@ func (m *Monitor) known(a netip.Addr) *Resolver {
 }
 
 // familiar reports whether an overheard answer tells nothing new: every address
-// in it is known to be good, or was asked about lately.
+// in it is known to be good, or was asked about lately; and no packet of a moment ago
+// was as odd.
 func (m *Monitor) familiar(q *question, s Sample) bool {
 	c := q.context(m.policy)
 	c.Samples = append(slices.Clone(c.Samples), s)
@@ -127,6 +148,9 @@ func (m *Monitor) familiar(q *question, s Sample) bool {
 	return len(now) == 0 || !slices.ContainsFunc(now, func(o *answer) bool {
 		if v.stands(o) != suspicious {
 			return false
+		}
+		if len(v.deviations(s, o.Observation)) > 0 && !slices.ContainsFunc(q.samples, func(x Sample) bool { return x.Via == Wire && s.At.Sub(x.At) < m.cfg.Timing.Recheck }) {
+			return true
 		}
 		return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
 			at, tried := q.tried[a]

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/storage"
@@ -23,6 +24,7 @@ type config struct {
 	Maintenance    []windowConfig   `yaml:"maintenance"`
 	PrivateZones   []domain         `yaml:"private_zones"`
 	Capture        captureConfig    `yaml:"capture"`
+	Dnstap         dnstapConfig     `yaml:"dnstap"`
 	Storage        storageConfig    `yaml:"storage"`
 	Webhooks       []webhookConfig  `yaml:"webhooks"`
 	Control        controlConfig    `yaml:"control"`
@@ -86,10 +88,22 @@ type resolverConfig struct {
 }
 
 type captureConfig struct {
-	Enabled    toggle   `yaml:"enabled"`
-	Interfaces []string `yaml:"interfaces"`
-	Unwatched  string   `yaml:"unwatched"`
-	At         position
+	Enabled     toggle   `yaml:"enabled"`
+	Interfaces  []string `yaml:"interfaces"`
+	Promiscuous bool     `yaml:"promiscuous"`
+	Rings       uint16   `yaml:"rings"` // of each interface
+	Unwatched   string   `yaml:"unwatched"`
+	Tunnels     bool     `yaml:"tunnels"`
+	At          position
+
+	Transactions capacity `yaml:"transactions"` // of all interfaces and their rings together
+}
+
+// dnstapConfig is where resolvers on this host tell what they do.
+type dnstapConfig struct {
+	Socket string `yaml:"socket"` // empty for none
+	Group  string `yaml:"group"`
+	At     position
 }
 
 type storageConfig struct {
@@ -162,7 +176,10 @@ const (
 	minInterval   = 5 * time.Second
 	minHeartbeat  = 10 * time.Second
 	anyInterface  = "any"
-	maxInterface  = 15 // octets in the name of one
+
+	unwatchedCount = "count"
+	unwatchedHash  = "hash"
+	maxInterface   = 15 // octets in the name of one
 )
 
 // configPath is where the configuration is, if no flag says otherwise.
@@ -242,8 +259,14 @@ func (c *config) setDefaults() {
 	if len(c.Capture.Interfaces) == 0 {
 		c.Capture.Interfaces = []string{anyInterface}
 	}
+	if c.Capture.Rings == 0 {
+		c.Capture.Rings = 1
+	}
 	if c.Capture.Unwatched == "" {
-		c.Capture.Unwatched = "count"
+		c.Capture.Unwatched = unwatchedCount
+	}
+	if c.Capture.Transactions == 0 {
+		c.Capture.Transactions = capture.DefaultTransactions
 	}
 	if c.Storage.Path == "" {
 		c.Storage.Path = defaultStore

@@ -20,9 +20,11 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/control"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence"
+	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/storage"
 	"github.com/dnstaster/dnstaster/webhook"
@@ -31,12 +33,13 @@ import (
 // senses are what the monitor asks and proves with.
 type senses struct {
 	asker   *resolver.Asker
-	walker  *resolver.Asker                      // of authoritative servers
-	prover  *evidence.Prover                     // of certificates
-	provers provers                              // of everything, that one included
-	second  atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
-	read    [][]byte                             // what was read from files: additional roots, in DER, and sums of others
-	search  []string                             // search domains of this host, whose names never leave
+	walker  *resolver.Asker                         // of authoritative servers
+	prover  *evidence.Prover                        // of certificates
+	provers provers                                 // of everything, that one included
+	second  atomic.Pointer[func(monitor.Sample)]    // takes second answers to our own questions
+	heard   atomic.Pointer[func() []host.Announced] // who announced nameservers on the network, as far as somebody listens
+	read    [][]byte                                // what was read from files: additional roots, in DER, and sums of others
+	search  []string                                // search domains of this host, whose names never leave
 }
 
 func (s *senses) Close() {
@@ -143,6 +146,7 @@ type daemon struct {
 	control *control.Server
 	socket  net.Listener
 	metrics *metricsServer
+	tap     *capture.Tap // nil where no resolver tells us anything
 	senses  *relay
 	parts   atomic.Pointer[parts] // that a reload may replace; nil until newDaemon has them
 	loaded  atomic.Pointer[loaded]
@@ -166,7 +170,11 @@ func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *da
 	if err != nil {
 		return d, err
 	}
+	mc.Sniffer = follower{d}
 	if d.monitor, err = monitor.New(mc, d.senses, d.senses, d.store, log.With("part", "monitor")); err != nil {
+		return d, err
+	}
+	if d.tap, err = newTap(c.Dnstap, mc.Watches, log.With("part", "dnstap")); err != nil {
 		return d, err
 	}
 	if err = d.assemble(c, mc); err != nil {
@@ -233,6 +241,9 @@ func (d *daemon) run(ctx context.Context) error {
 		"lookout": d.lookAround,
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	if d.tap != nil {
+		tasks["dnstap"] = func(ctx context.Context) error { return d.tap.Run(ctx, d.monitor.Offer) }
+	}
 	// It gives the others their posts, and takes them away.
 	tasks["reload"] = func(ctx context.Context) error { return d.serveReloads(ctx, g) }
 	for name, task := range tasks {
@@ -253,6 +264,9 @@ func (d *daemon) close() error {
 		if err := d.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if d.tap != nil {
+		errs = append(errs, d.tap.Close())
 	}
 	errs = append(errs, d.metrics.close())
 	d.senses.Close()

@@ -26,23 +26,25 @@ func wholeDocuments(t *testing.T) map[string]any {
 	const name, spki = "api.partner.example.", "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 	record := monitor.Record{Name: name, Type: monitor.TypeA, Data: "203.0.113.10", TTL: 60}
 	fact := monitor.Evidence{
-		Kind: monitor.EvidenceTLS, At: at, Role: monitor.Suspect, Address: addr, Port: 443, Outcome: monitor.OutcomeOK,
+		Kind: monitor.EvidenceTLS, At: at, Role: monitor.Suspect, Address: addr, Port: 443, Outcome: monitor.OutcomeOK, Count: 2,
 		SPKI: spki, Issuer: "Example CA", NotBefore: at, NotAfter: at, Detail: "x",
 		Resolver: "isp|203.0.113.53|udp", Status: monitor.Secure, Stripped: true, Late: true, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true,
 		PathProven: true, Partial: true, Zone: name, Nameservers: []string{"ns." + name}, Delegation: []string{"ns." + name}, DS: []string{"1 13 2 00"}, TTL: 60,
 		Servers: []monitor.AuthoritativeServer{{
 			Name: "ns." + name, Address: addr, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true, Serial: 1, Error: "timeout",
 		}},
+		Network: "203.0.113.1 02:00:00:00:00:01", Sources: []monitor.Source{{Server: addr, By: monitor.ByRA, From: addr, MAC: "02:00:00:00:00:01", Unused: true}},
 		Names: []string{name}, Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
 	}
 	packet := monitor.Packet{
-		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Iface: 2, Link: 1, Raw: []byte{1},
+		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Traits: monitor.TraitRD, Broken: "x", Fragmented: true, Nonlocal: true, Dnstap: "CLIENT_RESPONSE", Iface: 2, Link: 1, Raw: []byte{1},
 	}
 	answer := monitor.Observation{
 		At: at, Resolver: "isp", Server: addr, Operator: "isp", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Filtering: true,
-		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record},
-		EDE: []uint16{16}, NSID: "res2", RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
-		Cache: &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
+		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record}, Beside: []monitor.Record{record},
+		EDE: []uint16{16}, NSID: "res2", TXID: 7, RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
+		Cache:  &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
+		Manner: &monitor.Manner{HopLimits: []int{57}, RTT: monitor.Milliseconds(time.Millisecond), MACs: []string{"02:42:ac:11:00:02"}, Always: monitor.TraitRD, Never: monitor.TraitAD},
 	}
 	reason := monitor.Reason{Rule: "dup.conflict", Fact: "x", Weight: 60}
 	watch := monitor.Watch{
@@ -56,6 +58,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
 		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}, Addresses: []netip.Addr{addr}}},
 		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
+		Hosts:   []monitor.Setting{{Span: span, Network: "203.0.113.1 02:00:00:00:00:01", Server: addr, By: monitor.ByDHCP, From: addr, MAC: "02:00:00:00:00:01", Modules: []string{"files"}}},
 		AD:      map[string]monitor.Tally{"isp|203.0.113.53|udp": {Yes: 50, No: 1}},
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
@@ -66,7 +69,12 @@ func wholeDocuments(t *testing.T) map[string]any {
 	sample := monitor.Sample{
 		At: at, Via: monitor.Wire, Question: monitor.Question{Name: name, Type: monitor.TypeA}, Queries: []monitor.Packet{packet},
 		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
-		Case: &monitor.Progress{Opened: at, Waiting: true, Concluded: true},
+		Case:   &monitor.Progress{Opened: at, Waiting: true, Concluded: true},
+		Strays: &monitor.Strays{WrongID: 1, IDs: 1, Alike: true, WrongQuestion: 1, Packets: []monitor.Packet{packet}},
+		Noise: &monitor.Noise{
+			Unsolicited: 1, WrongIDs: 1, SweptPorts: 1, Sweeps: 1, Refused: 1, Orphans: 1, Sprayed: 1, Torn: 1, ShortFragments: 1, PathMTU: 1,
+			Fallbacks: 1, Labels: 1, Domain: "example.",
+		},
 	}
 	const id = "01M7VFDHER0000000000000007"
 	window := monitor.Window{From: at, Until: at, Reason: "x"}
@@ -93,7 +101,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	}
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
-		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Dropped: 1},
+		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Flagged: 1, TCP: 1, VLAN: 1, Undecodable: 1, Dropped: 1},
 	}
 	health := monitor.Health{Condition: "no_witness", Severity: "warning", Title: "x", Text: "x", Detail: "x"}
 	change := monitor.Change{Name: name, Type: monitor.TypeA, From: monitor.Clean, To: monitor.Unknown, Cause: monitor.CauseStale, Fact: "x"}
@@ -160,14 +168,17 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		}},
 		Health: []monitor.HealthStatus{{Health: health, Since: at}},
 		Counts: monitor.Counts{
-			Rounds: 1, Late: 1, Samples: 1, Dropped: 1, Cases: 1, Proofs: 1, Overheard: 1, Conflicts: 1, Strangers: 1, Unheeded: 1,
+			Rounds: 1, Late: 1, Samples: 1, Dropped: 1, Cases: 1, Proofs: 1, Overheard: 1, Conflicts: 1, Strangers: 1, Unheeded: 1, Unkept: 1,
 			Transitions: map[monitor.Transition]uint64{monitor.FirstSeen: 1},
 		},
 		Config:   monitor.ConfigStatus{Path: "x", Loaded: at, Error: "x"},
 		Store:    monitor.StoreStatus{Bytes: 1, Events: 1, LastCommit: at, SetAside: "x"},
 		Webhooks: []monitor.WebhookStatus{{Name: "ops", Delivered: 1, Pending: 1, Dead: 1, Cursor: 1, Disabled: true, LastSuccess: at, Error: "x"}},
+		Dnstap:   monitor.DnstapStatus{Socket: "/run/dnstaster/dnstap.sock", Senders: 1, Queries: 1, Responses: 1, Undecodable: 1, Failed: 1, Refused: 1},
 		Wire: monitor.WireStatus{
-			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Error: "x",
+			Promiscuous: true, Rings: 2,
+			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Unkept: 1, Error: "x",
+			Open: 1, Room: 1, Hold: 1, Shortened: 1, Withheld: 1, Strays: 1,
 		},
 	}
 }

@@ -283,6 +283,10 @@ func (p *plan) webhooks(c *config, here surroundings) {
 func (p *plan) listeners(c *config, watched int) {
 	p.row(planRow{Direction: "local", Destination: c.Control.Socket, Transport: "unix", Party: "control", Purpose: "status, alerts, metrics",
 		When: "open to root and " + cmp.Or(c.Control.Group, "the daemon's own group")})
+	if d := c.Dnstap; d.Socket != "" {
+		p.row(planRow{Direction: "local", Destination: d.Socket, Transport: "unix", Party: "dnstap", Purpose: "resolvers here tell what they are asked and answered",
+			When: "open to root and " + cmp.Or(d.Group, "the daemon's own group")})
+	}
 	if m := c.Metrics; m.Listen != "" {
 		when := "open to whoever reaches it: no web_config_file"
 		if m.WebConfigFile != "" {
@@ -296,8 +300,12 @@ func (p *plan) listeners(c *config, watched int) {
 		p.learns("whoever reads the metrics", "the watched names and their verdicts; no answer, no client")
 	}
 	if c.Capture.Enabled.on() && watched > 0 {
+		kept := "a count is kept"
+		if c.Capture.Unwatched == unwatchedHash {
+			kept = "keyed hashes are kept"
+		}
 		p.row(planRow{Direction: "local", Destination: strings.Join(c.Capture.Interfaces, ", "), Transport: "packet", Party: "capture", Purpose: "DNS on the wire is overheard",
-			When: "always; CAP_NET_RAW; nothing is sent, and of unwatched names only a count is kept"})
+			When: "always; CAP_NET_RAW; nothing is sent, and of unwatched names only " + kept})
 	}
 }
 

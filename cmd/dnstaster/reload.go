@@ -93,7 +93,7 @@ func (d *daemon) serveReloads(ctx context.Context, g *errgroup.Group) error {
 
 func (d *daemon) hear(ctx context.Context, g *errgroup.Group, p *parts) {
 	p.hear = newPost(ctx)
-	d.work(g, p.hear, "capture", func(ctx context.Context) error { return p.ear.run(ctx, d.monitor.Offer) })
+	d.work(g, p.hear, "capture", func(ctx context.Context) error { return p.ear.run(ctx, d.monitor.Offer, d.monitor.Overhear) })
 }
 
 func (d *daemon) send(ctx context.Context, g *errgroup.Group, k *desk) {
@@ -126,8 +126,11 @@ func (d *daemon) assemble(c *config, mc monitor.Config) error {
 	return err
 }
 
-// attend has second answers to our own questions judged where no ear hears them.
+// attend has second answers to our own questions judged where no ear hears them, and
+// what is announced on the network known.
 func (d *daemon) attend(e *ear) {
+	heard := e.announced
+	d.senses.current().heard.Store(&heard)
 	var take *func(monitor.Sample)
 	if !e.listens() {
 		f := func(s monitor.Sample) { d.monitor.Offer(s) }
@@ -167,6 +170,9 @@ func (d *daemon) takeOver(ctx context.Context, g *errgroup.Group, c *config, mc 
 		return err
 	}
 	retire()
+	if d.tap != nil {
+		d.tap.Watch(watchedNames(mc.Watches))
+	}
 	if next.ear != old.ear {
 		old.hear.stop()
 		<-old.hear.done
