@@ -26,7 +26,7 @@ func Run(ctx context.Context, paths []string) (Report, error) {
 	c := collection{hosts: map[string]*found{}}
 	w := walker{ctx: ctx, report: &r, passed: map[string]*Passed{}}
 	w.visit = func(name, text string, read reader) {
-		p, err := read(text)
+		p, err := read.try(text)
 		switch {
 		case errors.Is(err, errDescription):
 			w.pass(description, name)

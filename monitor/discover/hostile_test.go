@@ -31,7 +31,7 @@ func TestHostile(t *testing.T) {
 			t.Parallel()
 			for _, piece := range hostile {
 				line := strings.Repeat(piece, (maxLine-20)/len(piece))
-				sane(t, read, "package x\nvar x = "+line+"\n"+line)
+				sane(t, read, "package x\nvar x = "+line)
 			}
 		})
 	}
@@ -66,6 +66,14 @@ func sane(t interface{ Errorf(string, ...any) }, read reader, text string) {
 		if _, ok := ruleTexts[s.rule]; !ok || s.line < 1 || s.line > lines {
 			t.Errorf("%s on line %d of %d", s.rule, s.line, lines)
 		}
+	}
+}
+
+// TestFault has a reader that panics be one that does not understand the file.
+func TestFault(t *testing.T) {
+	p, err := reader(func(string) (*page, error) { panic("x") }).try("text")
+	if p != nil || err != errFault {
+		t.Errorf("%v, %v", p, err)
 	}
 }
 

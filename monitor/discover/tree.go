@@ -222,6 +222,19 @@ func longestLine(text []byte) int {
 // reader takes one file apart.
 type reader func(text string) (*page, error)
 
+// try reads a file. The lexers are others' work, and a file on which one of them
+// panics must not keep the rest of a tree from being read.
+func (r reader) try(text string) (p *page, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			p, err = nil, errFault
+		}
+	}()
+	return r(text)
+}
+
+var errFault = errors.New("the reader fails on it")
+
 // readers are those of files by the end of their name.
 var readers = map[string]reader{
 	".py": readPython, ".pyw": readPython, ".go": readGo,
