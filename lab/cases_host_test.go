@@ -31,6 +31,12 @@ var hostCases = []Case{
 		Must: []string{"host.hosts_file", "host.getaddrinfo", "id.tls_mismatch"},
 	},
 	{
+		ID: "C83", Title: "the hosts file gets a line for a bank, and names are looked up in another order", Name: "www.bank.lab",
+		Cause: both(hostsLine("www.bank.lab"), lookedUpBy("files dns myhostname"), getent("www.bank.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: localHost, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtHost}},
+		Must: []string{"host.nss", "host.hosts_file"},
+	},
+	{
 		// The change of the file says where; that it is a lie, the certificate and the
 		// zone's own servers say, as of any resolver.
 		ID: "A16", Title: "resolv.conf is rewritten to a resolver that lies",

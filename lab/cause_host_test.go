@@ -122,6 +122,13 @@ func hostsLine(name string) Cause {
 	}
 }
 
+// lookedUpBy has the C library of the client look names up by these modules.
+func lookedUpBy(modules string) Cause {
+	return func(r *Run) (world.Undo, error) {
+		return r.w.Client().Etc("nsswitch.conf", "hosts: "+modules+"\n")
+	}
+}
+
 // ettercap has the attacker stand between client and router. It answers for a name
 // and keeps the question to itself; all else it forwards.
 func ettercap(name string) Cause {

@@ -50,6 +50,7 @@ var mutations = map[string]string{
 	"path.encrypted_mitm":        "A13",
 	"host.hosts_file":            "A15",
 	"host.getaddrinfo":           "A15",
+	"host.nss":                   "C83",
 	"host.resolv_conf":           "A16",
 	"host.dhcp_dns":              "A17",
 	"lan.control":                "A17",
