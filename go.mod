@@ -3,6 +3,7 @@ module github.com/dnstaster/dnstaster
 go 1.26.0
 
 require (
+	github.com/alecthomas/chroma/v2 v2.27.0 // discover: programs taken apart into words
 	github.com/cenkalti/backoff/v5 v5.0.3 // delays between tries of a webhook
 	github.com/coreos/go-systemd/v22 v22.7.0 // readiness, told to systemd
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // the man page of the configuration; cobra makes the others with it
@@ -35,6 +36,7 @@ require (
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/dlclark/regexp2/v2 v2.2.1 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/discover"
 )
 
 // TestSchemaRequired holds the keys that a schema demands against those that are
@@ -28,7 +29,8 @@ func TestSchemaRequired(t *testing.T) {
 		"fact": monitor.Evidence{}, "watch": monitor.Watch{}, "baseline": monitor.Baseline{}, "delegation": monitor.Delegation{}, "identity": monitor.Identity{}, "span": monitor.Span{},
 		"reason": monitor.Reason{}, "transaction": monitor.Transaction{}, "note": monitor.Note{}, "voice": monitor.Voice{}, "window": monitor.Window{}, "change": monitor.Change{}, "notice": monitor.Notice{}, "health": monitor.Health{},
 		"pulse": monitor.Pulse{}, "counts": monitor.Counts{}, "resolver": monitor.ResolverStatus{}, "condition": monitor.HealthStatus{},
-		"line": monitor.AlertLine{}, "name": monitor.WatchStatus{},
+		"line": monitor.AlertLine{}, "name": monitor.WatchStatus{}, "discover": discover.Report{}, "called": discover.Host{},
+		"weakness": discover.Weakness{}, "passed": discover.Passed{},
 	}
 	for word, v := range sparse {
 		text, err := json.Marshal(v)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/discover"
 )
 
 // wholeDocuments gives, for each schema, documents in which nothing is left out:
@@ -116,7 +117,20 @@ func wholeDocuments(t *testing.T) map[string]any {
 		list.Files[f] = sum
 	}
 	resolvers := []asked{{Resolver: "x", Server: "192.0.2.1", Operator: "x", Role: monitor.Local, Transport: monitor.UDP, Answers: 1, Last: answer}}
-	for _, v := range []any{alert, report, sample, status, health, change, notice, pulse, list, resolvers} {
+	names := []string{"PARTNER_API_KEY"}
+	found := discover.Report{
+		Schema: discover.Schema, Paths: []string{"app"}, PrivateZones: []string{"internal"}, Files: 1, Bytes: 1,
+		Hosts: []discover.Host{{
+			Name: "api.partner.example", Port: 8443, NoTLS: true, Plain: true, Inside: true, SecretNames: names,
+			Places: []discover.Place{{File: "app/x.py", Line: 1}}, Count: 1,
+		}},
+		Weaknesses: []discover.Weakness{{
+			Rule: discover.NoTimeout, Severity: discover.Low, File: "app/x.py", Line: 1, Host: "api.partner.example", SecretNames: names,
+			Text: "x", Guidance: "x", Reference: "CWE-1088",
+		}},
+		PassedOver: []discover.Passed{{Reason: "x", Count: 1, Files: []string{"app/y"}}},
+	}
+	for _, v := range []any{found, alert, report, sample, status, health, change, notice, pulse, list, resolvers} {
 		whole(t, reflect.ValueOf(v), reflect.TypeOf(v).String())
 	}
 	event := func(kind string, data any, alert string) map[string]any {
@@ -130,7 +144,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		return map[string]any{"type": kind, "timestamp": at, "data": data}
 	}
 	return map[string]any{
-		"alert": alert, "report": report, "sample": sample, "status": status, "evidence": list,
+		"alert": alert, "report": report, "sample": sample, "status": status, "evidence": list, "discover": found,
 		"event of an alert": event(monitor.AlertOpened, alert, id), "event of a verdict": event(monitor.VerdictChanged, change, ""),
 		"event of a notice": event(monitor.Noticed, notice, ""), "event of health": event(monitor.HealthDegraded, health, ""), "webhook of an alert": body(monitor.AlertResolved, alert),
 		"webhook of a heartbeat": body(monitor.Heartbeat, pulse), "webhook of a test": body(monitor.WebhookTest, map[string]string{"endpoint": "ops", "text": "x"}),

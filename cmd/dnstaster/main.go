@@ -139,7 +139,7 @@ since when, from whom, what is exposed, and what to do.`,
 	})
 	root.AddCommand(
 		runCommand(), demoCommand(), checkCommand(), replayCommand(), verifyCommand(), statusCommand(), alertsCommand(),
-		historyCommand(), eventsCommand(), explainCommand(), planCommand(), drillCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
+		historyCommand(), eventsCommand(), explainCommand(), planCommand(), discoverCommand(), drillCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
 		manCommand(),
 	)
 	root.InitDefaultCompletionCmd()

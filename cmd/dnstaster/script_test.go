@@ -35,7 +35,7 @@ func TestScript(t *testing.T) {
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "json": cmdJSON, "jsonlines": cmdJSONLines, "field": cmdField, "await": cmdAwait,
-			"answer": cmdAnswer, "daemon": cmdDaemon,
+			"answer": cmdAnswer, "daemon": cmdDaemon, "fits": cmdFits,
 		},
 	})
 }
