@@ -117,7 +117,13 @@ func pinViolation(v *view) []Finding {
 				}
 				f.Fact = fmt.Sprintf("%s at %s is outside expect.addresses", a, o.Label())
 			} else if c, _ := v.class(a); c.Good() {
-				continue // it served the pinned key since
+				// It served the pinned key since. Where others vouch for an address that the lock
+				// does not have, that is told, and weighs nothing.
+				if what, _ := v.unlocked(o, a); what != "" {
+					f.Lock, f.Fact = true, fmt.Sprintf("%s at %s %s", a, o.Label(), what)
+					fs = append(fs, f)
+				}
+				continue
 			} else if at = v.keyed(a); len(v.Watch.TLS.Pins) > 0 && len(at) > 0 {
 				f.Fact = fmt.Sprintf("%s at %s serves a key that is not pinned", a, o.Label())
 			} else if what, when := v.breaches(a); what != "" {

@@ -31,6 +31,7 @@ type checkOptions struct {
 	noOutside bool
 	verbose   bool
 	locked    string // file of a lock; empty for none
+	unlocked  bool   // what the configuration says of a lock does not count
 	minScore  int
 	scored    bool // a score is asked for
 }
@@ -154,6 +155,9 @@ func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, e
 	}
 	if o.noOutside {
 		c.Resolvers, c.alone = []resolverConfig{{Known: "system"}}, true
+	}
+	if o.unlocked {
+		c.Lock = ""
 	}
 	if o.locked != "" {
 		if c.Lock, err = filepath.Abs(o.locked); err != nil {

@@ -28,6 +28,7 @@ func TestSchemaRequired(t *testing.T) {
 		"reason": monitor.Reason{}, "transaction": monitor.Transaction{}, "note": monitor.Note{}, "voice": monitor.Voice{}, "window": monitor.Window{}, "change": monitor.Change{}, "notice": monitor.Notice{}, "health": monitor.Health{},
 		"pulse": monitor.Pulse{}, "counts": monitor.Counts{}, "resolver": monitor.ResolverStatus{}, "condition": monitor.HealthStatus{},
 		"line": monitor.AlertLine{}, "name": monitor.WatchStatus{},
+		"lock": monitor.Lock{}, "locked": monitor.Locked{}, "pins": monitor.Pins{}, "pinnable": monitor.Pinnable{}, "score": monitor.Score{},
 	}
 	for word, v := range sparse {
 		text, err := json.Marshal(v)

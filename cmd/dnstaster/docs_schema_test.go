@@ -33,7 +33,7 @@ var schemaParts = map[string]string{
 	"cache": "sample.v1.json#/$defs/cache", "delegation": "sample.v1.json#/$defs/delegation", "identity": "sample.v1.json#/$defs/identity", "span": "sample.v1.json#/$defs/span", "reason": "alert.v1.json#/$defs/reason",
 	"transaction": "alert.v1.json#/$defs/transaction", "note": "alert.v1.json#/$defs/note", "window": "sample.v1.json#/$defs/window", "voice": "alert.v1.json#/$defs/voice", "counts": "status.v1.json#/$defs/counts",
 	"resolver": "status.v1.json#/$defs/resolver", "condition": "status.v1.json#/$defs/health", "line": "status.v1.json#/$defs/alert",
-	"name": "status.v1.json#/$defs/watch",
+	"name": "status.v1.json#/$defs/watch", "locked": "lock.v1.json#/$defs/locked", "pinnable": "pins.v1.json#/$defs/pinnable", "score": "report.v1.json#/$defs/score",
 }
 
 // schemas are those of docs/schema by their first word, and their parts.

@@ -66,11 +66,11 @@ func (o *pinsOptions) pins(cmd *cobra.Command, names []string) (monitor.Pins, er
 }
 
 func (o *pinsOptions) once(cmd *cobra.Command, names []string) (monitor.Pins, error) {
+	o.check.unlocked = true // what is known is to come from what is here
 	c, err := checkConfig(cmd, names, o.check)
 	if err != nil {
 		return monitor.Pins{}, err
 	}
-	c.Lock = "" // what is known is to come from what is here
 	mc, err := c.monitorConfig()
 	if err != nil {
 		return monitor.Pins{}, exit{exitConfig, err}
