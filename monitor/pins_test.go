@@ -89,3 +89,31 @@ func TestPins(t *testing.T) {
 		})
 	})
 }
+
+// TestZones has one witness asked where the zone of a name is delegated to that
+// nobody doubts, where that is wanted, and what it says be known.
+func TestZones(t *testing.T) {
+	for zones, want := range map[bool]int{false: 0, true: 1} {
+		bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+			asked := 0
+			w.facts = func(p monitor.Proof) monitor.Evidence {
+				if p.Kind != monitor.EvidenceDNSSEC {
+					return monitor.Evidence{Status: monitor.Indeterminate}
+				}
+				asked++
+				return monitor.Evidence{Status: monitor.Insecure, Zone: "partner.example.", Nameservers: []string{"ns1.partner.example."}}
+			}
+			c.Once, c.Zones = true, zones
+			watch(t, w, c, func(m *monitor.Monitor) {
+				js, err := m.Verify(t.Context(), apiA.Name, monitor.WholePlan)
+				if err != nil || len(js) != 1 || js[0].Verdict != monitor.Clean {
+					t.Fatalf("judgements %+v, %v", js, err)
+				}
+				p, err := m.Pins(t.Context(), apiA.Name)
+				if err != nil || len(p.Names) != 1 || len(p.Names[0].Zones) != want || asked != want {
+					t.Errorf("zones wanted %t: %d questions, pins %+v, %v", zones, asked, p, err)
+				}
+			})
+		})
+	}
+}
