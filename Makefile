@@ -1,7 +1,9 @@
 .POSIX:
-.PHONY: build test race lab lab-mutate lab-confirm kill fuzz soak soak-race check install uninstall man deb container
+.PHONY: build test race bench lab lab-mutate lab-confirm kill fuzz soak soak-race check install uninstall man deb container
 
 FUZZTIME = 60s
+FUZZ =
+BENCH = -write
 SOAK = 2h
 
 build:            # a static binary
@@ -12,6 +14,10 @@ test:             # what the README says
 
 race:             # needs a C compiler
 	go test -race -shuffle=on ./...
+
+bench:            # what it costs beside other programs, to docs/performance.md; root, and a quiet machine
+	lab/install.sh
+	go run ./lab/bench $(BENCH)
 
 lab:              # real resolvers, real attackers: the whole matrix and its scoreboard; root
 	lab/install.sh
@@ -28,15 +34,15 @@ lab-confirm:      # how long until an alert is confirmed, with nothing hurried; 
 kill:             # kill -9 the daemon 200 times, and lose nothing
 	DNSTASTER_KILLS=200 go test -run TestKill -v -timeout 30m ./cmd/dnstaster
 
-fuzz:             # each fuzz target for FUZZTIME; adds to docs/ledger.md
-	lab/fuzz.sh $(FUZZTIME)
+fuzz:             # each fuzz target for FUZZTIME, or those that FUZZ matches; adds to docs/ledger.md
+	lab/fuzz.sh $(FUZZTIME) '$(FUZZ)'
 
 soak:             # the lab's daemon through changes and attacks at random for SOAK; root
 	lab/install.sh
-	lab/ledger.sh 'lab soak' $(SOAK) go test -tags lab -run '^TestSoak$$' -v -count 1 -timeout 0 ./lab -lab.soak $(SOAK) -lab.seed $$(date +%s)
+	go run ./lab/ledger soak 'lab soak' $(SOAK) go test -tags lab -run '^TestSoak$$' -v -count 1 -timeout 0 ./lab -lab.soak $(SOAK) -lab.seed $$(date +%s)
 
 soak-race:        # the daemon under forged traffic for SOAK, with the race detector
-	lab/ledger.sh soak $(SOAK) env DNSTASTER_SOAK=$(SOAK) go test -race -run '^TestSoak$$' -v -count 1 -timeout 0 ./cmd/dnstaster
+	go run ./lab/ledger soak soak $(SOAK) env DNSTASTER_SOAK=$(SOAK) go test -race -run '^TestSoak$$' -v -count 1 -timeout 0 ./cmd/dnstaster
 
 check:            # everything that CI runs
 	.ci/run

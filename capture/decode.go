@@ -139,33 +139,42 @@ func parseHeader(b []byte, buf *[maxName]byte) (h header, ok bool) {
 	if h.counts[0] == 0 {
 		return h, true
 	}
-	n := 0
-	for off := headerSize; ; {
-		if off >= len(b) {
-			return h, false
-		}
+	for off := headerSize; off < len(b); {
 		size := int(b[off])
+		off += 1 + size
 		// The first name of a message has nothing before it to point to.
-		if size > 63 || off+1+size > len(b) || n+1+size > maxName {
+		if size > 63 || off > len(b) || off-headerSize > maxName {
 			return h, false
 		}
-		buf[n] = b[off]
-		for i := range size {
-			c := b[off+1+i]
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			buf[n+1+i] = c
+		if size > 0 {
+			continue
 		}
-		n += 1 + size
-		off += 1 + size
-		if size == 0 {
-			if off+4 > len(b) {
-				return h, false
-			}
-			h.qtype, h.qclass = binary.BigEndian.Uint16(b[off:]), binary.BigEndian.Uint16(b[off+2:])
-			h.question, h.end = buf[:n], off+4
-			return h, true
+		if off+4 > len(b) {
+			return h, false
 		}
+		h.qtype, h.qclass = binary.BigEndian.Uint16(b[off:]), binary.BigEndian.Uint16(b[off+2:])
+		h.question, h.end = buf[:off-headerSize], off+4
+		lower(h.question, b[headerSize:off])
+		return h, true
+	}
+	return h, false
+}
+
+// lower copies a name in lower case, eight octets at a time: what is from A to Z has
+// its bit 5 set. The lengths of labels are below A.
+func lower(to, from []byte) {
+	const each = 0x0101010101010101
+	for len(from) >= 8 {
+		w := binary.LittleEndian.Uint64(from)
+		low := w & (0x7f * each)
+		upper := (low + (0x80-'A')*each) &^ (low + (0x7f-'Z')*each) &^ w & (0x80 * each)
+		binary.LittleEndian.PutUint64(to, w|upper>>2)
+		to, from = to[8:], from[8:]
+	}
+	for i, c := range from {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		to[i] = c
 	}
 }

@@ -61,8 +61,10 @@ func newFileInput(r io.Reader) (*fileInput, error) {
 // one more byte.
 func (in *fileInput) first(n int) ([]byte, error) {
 	in.record = in.offset
-	if _, err := in.buf.Peek(1); err != nil {
-		return nil, err
+	if in.buf.Buffered() < n {
+		if _, err := in.buf.Peek(1); err != nil {
+			return nil, err
+		}
 	}
 	return in.take(n)
 }

@@ -123,3 +123,27 @@ func macString(b []byte) string {
 	}
 	return net.HardwareAddr(b).String()
 }
+
+// Tagged reports whether the frame carries a VLAN tag. On a live interface the
+// kernel takes the outer one off.
+func (f *Frame) Tagged() bool {
+	var at int
+	switch f.Link {
+	case LinkEthernet:
+		at = 12
+	case LinkSLL:
+		at = 14
+	case LinkSLL2:
+		at = 0
+	default:
+		return false
+	}
+	if len(f.Data) < at+2 {
+		return false
+	}
+	switch binary.BigEndian.Uint16(f.Data[at:]) {
+	case etherVLAN, etherQinQ, etherOld:
+		return true
+	}
+	return false
+}

@@ -17,32 +17,54 @@ type Config struct {
 	// Local reports whether an address is this host's own. nil: none is.
 	Local func(netip.Addr) bool
 
-	// Transactions bounds the table of open transactions. 65,536 by default,
-	// about 200 octets each.
+	// Passed takes note of what passes the links of this host. nil: nobody asks.
+	Passed *Exchanges
+
+	// Strangers is how many questions that are not watched may have answers that
+	// Strangers gives; 0 for none.
+	Strangers int
+
+	// Transactions bounds the table of open transactions, which doubles up to it
+	// as it fills. One takes at most 128 octets: a slot of 64, half empty indexes,
+	// and what is remembered of it later.
+	//
+	// N packets a second are N/2 transactions, each of which is held for 5 s after
+	// its last packet: 5*N/2 are wanted, 250,000 for 100,000 packets a second. The
+	// default of 65,536 is enough for 26,000. Above that the hold shrinks, to 1 s
+	// at 130,000 (see Stats.Hold), and what must end sooner is Stats.Blind.
 	Transactions int
 
-	// Memory is how many octets of recent frames are kept, to compare answers
-	// and to show them as evidence. 8 MiB by default.
+	// Memory bounds the octets of recent packets that are kept, to compare answers
+	// and to show them as evidence: 64 and the frame each. It is taken as it is
+	// needed. By default it is 256 octets for each of Transactions, 16 MiB.
 	Memory int
+
+	// Patient is for a caller that takes samples at its own pace, as one that
+	// reads a file: all are handed over. Otherwise a budget bounds how many, and
+	// Stats.Withheld counts the others.
+	Patient bool
 }
 
 // How long a transaction stays open, in the time of the frames. Real tools of
 // attackers answer up to half a second after the genuine answer, and a resolver
 // may take seconds for its own (Duan et al., Hold-On, SATIN 2012: 5 s).
 const (
-	holdAnswered = 5 * time.Second
+	HoldAnswered = 5 * time.Second  // once it is answered, and where there is room; see Stats.Hold
 	holdOpen     = 10 * time.Second // not yet answered, watched, or odd
 	holdLeast    = time.Second      // however full the table is; below it we are blind
 	sameFrame    = 20 * time.Millisecond
 	heardAgain   = 10 * time.Second // an answer for a watched name is handed over once in this time
-	backwards    = time.Minute      // a clock set back by more than this ends all transactions
+	countEvery   = 100 * time.Millisecond
+	backwards    = time.Minute // a clock set back by more than this ends all transactions
 )
 
+// DefaultTransactions is what Config.Transactions is by default.
+const DefaultTransactions = 1 << 16
+
 const (
-	defaultTransactions = 1 << 16
-	defaultMemory       = 8 << 20
-	maxSeen             = 16 // packets of one transaction that are looked at
-	maxHeard            = 4096
+	memoryEach = 256 // octets of memory for a transaction
+	maxSeen    = 16  // packets of one transaction that are looked at
+	maxHeard   = 4096
 )
 
 // Matcher pairs queries with all responses that claim to answer them. It takes
@@ -50,18 +72,22 @@ const (
 // called from any.
 type Matcher struct {
 	cfg     Config
-	seed    maphash.Seed
-	watched map[string]bool
-	table   map[key]*entry
-	clients map[netip.Addr]int
-	open    [2]queue // by hold: holdAnswered, holdOpen
-	memory  *memory
-	heard   map[uint64]time.Time
+	seed    maphash.Seed       // a secret, so that nobody can choose names or ports that collide
+	watched map[uint64]*bucket // by the hash of a name, what is left of its budget
+	table   table
+	clients [clientCounters]uint32
+	memory  memories
+	heard   map[uint64]int64 // when, ns since 1970
 	ended   tombs
+	budget  budget
 	parts   fragments
 	now     time.Time
+	at      int64 // now, ns since 1970
+	counted int64 // when the open transactions were, for Stats
 	lost    uint64
 	lostAt  time.Time
+
+	strangers map[uint64]*stranger // by hash of the question
 
 	decoder *decoder
 	again   *decoder // for frames out of memory, while a fresh one is in use
@@ -70,60 +96,23 @@ type Matcher struct {
 	counters
 }
 
-// key tells transactions apart. The question is checked, not part of it, so
-// that a response with another question is seen for what it is.
-type key struct {
-	client, server netip.AddrPort
-	id             uint16
-}
-
-// entry is one open transaction.
-type entry struct {
-	key
-	question  uint64 // hash
-	begun     time.Time
-	touched   time.Time
-	queries   int
-	responses int
-	seen      []seen
-	watched   bool
-	odd       bool // its answers differ
-	prev      *entry
-	next      *entry
-	queue     *queue
-}
-
-// seen is one packet of a transaction.
-type seen struct {
-	place
-	at     time.Time
-	digest uint64 // of the message behind its id
-	says   uint64 // what a response says, as content has it; else its digest
-	ident  uint16
-	link   LinkType
-	iface  int
-	number int
-	length int
-	query  bool
-	torn   bool // put together from fragments that contradict each other
-}
-
 // NewMatcher makes a matcher. Names that cannot be are passed over.
 func NewMatcher(cfg Config) *Matcher {
 	if cfg.Transactions <= 0 {
-		cfg.Transactions = defaultTransactions
+		cfg.Transactions = DefaultTransactions
 	}
 	if cfg.Memory <= 0 {
-		cfg.Memory = defaultMemory
+		cfg.Memory = memoryEach * cfg.Transactions
 	}
 	m := &Matcher{
-		cfg: cfg, seed: maphash.MakeSeed(), watched: map[string]bool{}, table: map[key]*entry{},
-		clients: map[netip.Addr]int{}, memory: newMemory(cfg.Memory), heard: map[uint64]time.Time{},
-		decoder: newDecoder(), again: newDecoder(),
+		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
+		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
 	}
+	m.ended = newTombs(len(m.table.slots))
+	m.hold.Store(int64(HoldAnswered))
 	for _, name := range cfg.Watched {
 		if wire, err := nameWire(name); err == nil {
-			m.watched[wire] = true
+			m.watched[maphash.String(m.seed, wire)] = new(bucket)
 		}
 	}
 	return m
@@ -140,42 +129,44 @@ const (
 // Take takes in one frame. It returns a sample, and true, when the frame is a
 // response that contradicts an earlier one to the same query, or the first to a
 // query for a watched name.
-func (m *Matcher) Take(f Frame) (monitor.Sample, bool) {
+func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	m.packets.Add(1)
 	m.tick(&f)
 	g, sort := m.decoder.decode(&f)
 	switch sort {
 	case broken:
 		m.undecodable.Add(1)
-		return monitor.Sample{}, false
+		return s, false
 	case fragment:
 		m.fragments.Add(1)
 		if g, sort = m.reassemble(&f); sort != udp {
-			return monitor.Sample{}, false
+			return s, false
 		}
 	case other:
-		return monitor.Sample{}, false
+		return s, false
 	}
 	if g.src.Port() != dnsPort && g.dst.Port() != dnsPort {
-		return monitor.Sample{}, false
+		return s, false
 	}
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
-		return monitor.Sample{}, false
+		return s, false
 	}
 	if h.opcode() != 0 {
-		return monitor.Sample{}, false // NOTIFY, UPDATE and the like
+		return s, false // NOTIFY, UPDATE and the like
 	}
+	m.cfg.Passed.note(&f, &g, &h)
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		return m.response(&f, &g, &h)
+		ok = m.response(&f, &g, &h, &s)
+		return s, ok
 	case !h.response() && g.dst.Port() == dnsPort:
 		m.query(&f, &g, &h)
 	default:
 		m.undecodable.Add(1)
 	}
-	return monitor.Sample{}, false
+	return s, false
 }
 
 // reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
@@ -203,23 +194,23 @@ func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
 
 // tick moves time on to that of the frame, and lets transactions end.
 func (m *Matcher) tick(f *Frame) {
-	if f.At.Before(m.now.Add(-backwards)) {
-		for _, e := range m.table {
-			m.drop(e)
+	at := f.At.UnixNano()
+	if at < m.at-int64(backwards) {
+		for i := range m.table.ages {
+			for n := m.table.ages[i].first; n != 0; n = m.table.ages[i].first {
+				m.drop(n)
+			}
 		}
-		m.now = f.At
+		m.now, m.at, m.counted, m.budget = f.At, at, 0, budget{}
+		clear(m.heard)
 	}
-	if f.At.After(m.now) {
-		m.now = f.At
+	if at > m.at {
+		m.now, m.at = f.At, at
 	}
 	if f.Lost > m.lost {
 		m.lost, m.lostAt = f.Lost, m.now
 	}
-	for i, hold := range [...]time.Duration{holdAnswered, holdOpen} {
-		for e := m.open[i].first; e != nil && m.now.Sub(e.touched) > hold; e = m.open[i].first {
-			m.drop(e)
-		}
-	}
+	m.expire()
 }
 
 func (m *Matcher) query(f *Frame, g *datagram, h *header) {
@@ -228,169 +219,95 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.queries.Add(1)
-	k := key{client: g.src, server: g.dst, id: h.id}
-	q := m.hash(h)
-	e := m.table[k]
-	if e != nil && e.question != q {
-		m.drop(e) // the client uses port and id again
-		e = nil
+	pair, client := m.pair(g.src, g.dst, protocolUDP), m.client(g.src.Addr())
+	q := m.question(h)
+	n := m.table.find(pair, h.id)
+	if n != 0 && m.table.slots[n].question != q.short() {
+		m.drop(n) // the client uses port and id again
+		n = 0
 	}
-	if e == nil {
-		if e = m.begin(k, q, h); e == nil {
+	if n == 0 {
+		if n = m.begin(pair, h.id, q, waiting, client); n == 0 {
 			return
 		}
 		m.transactions.Add(1)
 	}
-	s := m.see(f, g, true)
-	if e.copied(s) {
+	e := &m.table.slots[n]
+	p := m.see(f, g, true)
+	if e.queries > 0 && m.copied(e, &p) {
 		m.duplicates.Add(1)
 		return
 	}
-	if e.queries++; e.queries > 1 {
+	m.ask(n, client)
+	if e.queries > 1 {
 		m.retransmits.Add(1)
 	}
-	e.keep(s)
-	m.touch(e)
+	m.keep(e, p, f.Data)
+	m.touch(n)
 }
 
-func (m *Matcher) response(f *Frame, g *datagram, h *header) (monitor.Sample, bool) {
+// response reports whether there is a sample to tell.
+func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sample) bool {
 	m.responses.Add(1)
 	if h.question == nil {
-		return monitor.Sample{}, false // an error from a server that did not read the question
+		return false // an error from a server that did not read the question
 	}
-	k := key{client: g.dst, server: g.src, id: h.id}
-	q := m.hash(h)
-	e := m.table[k]
+	pair := m.pair(g.dst, g.src, protocolUDP)
+	q := m.question(h)
+	n := m.table.find(pair, h.id)
 	switch {
-	case e == nil:
+	case n == 0:
 		// The query was not seen: capture began later, or sees one way only; or it
 		// was answered before, and that is over.
-		if m.ended.has(m.keyHash(k)) {
+		if m.ended.has(keyHash(pair, h.id), m.at) {
 			m.late.Add(1)
 		} else {
 			m.unsolicited.Add(1)
 		}
-		if e = m.begin(k, q, h); e == nil {
-			return monitor.Sample{}, false
-		}
-	case e.question != q:
+		m.astray(pair)
+		n = m.begin(pair, h.id, q, lone, 0)
+	case m.table.slots[n].question != q.short():
 		m.mismatched.Add(1)
-		return monitor.Sample{}, false
+		return false
 	}
-	s := m.see(f, g, false)
-	if e.copied(s) {
+	e := &m.table.slots[n]
+	p := m.see(f, g, false)
+	if e.answers > 0 && m.copied(e, &p) {
 		m.duplicates.Add(1)
-		return monitor.Sample{}, false
+		return false
 	}
+	m.meet(e, q, g.payload, h)
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
 	}
-	s.says = s.digest
+	p.says = p.digest
 	if sum, ok := content(m.seed, g.payload, h); ok {
-		s.says = sum
+		p.says = sum
 	}
-	known := e.said(s.says)
+	first := e.answers == 0
+	known := !first && (e.says == p.says || m.said(e, p.says))
 	if known {
 		m.repeats.Add(1)
 	}
-	first := e.responses == 0
-	e.responses++
-	kept := e.keep(s)
-	e.odd = e.odd || !first && !known
-	m.touch(e)
-	switch {
-	case !kept || h.qclass != classIN:
-	case first && e.watched && !m.heardLately(e, s), !first && !known:
-		return m.sample(e, h)
+	if first {
+		e.says = p.says
 	}
-	return monitor.Sample{}, false
-}
-
-// see puts a packet into memory.
-func (m *Matcher) see(f *Frame, g *datagram, query bool) seen {
-	var hash maphash.Hash
-	hash.SetSeed(m.seed)
-	hash.Write(g.payload[2:])
-	return seen{
-		place: m.memory.put(f.Data), at: f.At, digest: hash.Sum64(), ident: g.ident, link: f.Link,
-		iface: f.Interface, number: f.Number, length: f.Length, query: query, torn: g.torn,
+	e.answers = more(e.answers)
+	kept := m.keep(e, p, f.Data)
+	if !first && !known {
+		e.state |= oddBit
 	}
-}
-
-// hash stands for a question: its name in lower case, type and class.
-func (m *Matcher) hash(h *header) uint64 {
-	var hash maphash.Hash
-	hash.SetSeed(m.seed)
-	hash.Write(h.question)
-	hash.Write([]byte{byte(h.qtype >> 8), byte(h.qtype), byte(h.qclass >> 8), byte(h.qclass)})
-	return hash.Sum64()
-}
-
-// heardLately reports whether the same server gave the same answer a moment
-// ago, and notes it. Ids differ, and TTLs may: then it is heard again.
-func (m *Matcher) heardLately(e *entry, s seen) bool {
-	var hash maphash.Hash
-	hash.SetSeed(m.seed)
-	maphash.WriteComparable(&hash, e.server.Addr())
-	maphash.WriteComparable(&hash, s.digest)
-	sum := hash.Sum64()
-	last, ok := m.heard[sum]
-	if ok && m.now.Sub(last) < heardAgain {
-		return true
+	m.touch(n)
+	news := first && e.is(watchedBit)
+	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) {
+		return false
 	}
-	if len(m.heard) >= maxHeard {
-		clear(m.heard)
+	if !m.afford(q, g.src.Addr()) {
+		return false
 	}
-	m.heard[sum] = m.now
-	return false
-}
-
-// sample writes a transaction down.
-func (m *Matcher) sample(e *entry, h *header) (monitor.Sample, bool) {
-	s := monitor.Sample{
-		At: m.now, Via: monitor.Wire,
-		Question: monitor.Question{Name: nameText(h.question), Type: monitor.Type(h.qtype)},
-		Answers:  []monitor.Observation{},
+	if news {
+		m.hear(g.src.Addr(), p.digest)
 	}
-	if !m.lostAt.IsZero() && m.now.Sub(m.lostAt) <= holdOpen {
-		s.State = append(s.State, monitor.CaptureDegraded)
-	}
-	var sent time.Time
-	for _, x := range e.seen {
-		raw := m.memory.get(x.place)
-		if raw == nil {
-			m.forgotten.Add(1)
-			continue
-		}
-		f := Frame{At: x.at, Link: x.link, Data: raw, Length: x.length, Number: x.number, Interface: x.iface}
-		g, _ := m.again.decode(&f)
-		p := monitor.Packet{
-			At: x.at, Frame: x.number, Src: g.src, Dst: g.dst, TXID: e.id, HopLimit: g.hop, MAC: macString(g.mac),
-			Iface: x.iface, Link: uint16(x.link), Raw: append([]byte(nil), raw...),
-		}
-		var buf [maxName]byte
-		head, ok := parseHeader(g.payload, &buf)
-		if !ok {
-			continue
-		}
-		if x.query {
-			readQuery(&p, g.payload, &head)
-			s.Queries = append(s.Queries, p)
-			sent = x.at
-			continue
-		}
-		o := monitor.Observation{At: x.at, Resolver: "wire", Server: e.server.Addr(), Transport: monitor.UDP, Packet: &p}
-		if m.cfg.Local != nil && m.cfg.Local(e.client.Addr()) {
-			o.Role = monitor.Local
-		}
-		if !sent.IsZero() {
-			o.RTT = monitor.Milliseconds(x.at.Sub(sent))
-		}
-		readResponse(&o, &p, g.payload, &head)
-		if x.torn {
-			p.Broken = brokenFragments
-		}
-		s.Answers = append(s.Answers, o)
-	}
-	return s, len(s.Answers) > 0
+	*told = m.sample(e, h)
+	return len(told.Answers) > 0
 }

@@ -236,6 +236,7 @@ func TestMatcherStats(t *testing.T) {
 	}
 	want := capture.Stats{
 		Packets: 10, Queries: 4, Responses: 6, Transactions: 2, Duplicates: 1, Retransmits: 1, Truncated: 1, Repeats: 1, Late: 1, Unsolicited: 1, Mismatched: 1,
+		Open: 3, Hold: 5 * time.Second,
 	}
 	if diff := cmp.Diff(want, m.Stats()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)

@@ -77,44 +77,50 @@ func skipName(b []byte, off int) int {
 // clients do not either.
 const maxPointers = 126
 
-// hashName adds the name at off to a hash, in lower case and without compression. It
-// is false for what is no name.
-func hashName(h *maphash.Hash, b []byte, off int) bool {
-	total, pointers := 0, 0
-	var label [64]byte
+// maxWork bounds what is looked at of the names of one message, in octets of their
+// labels; a pointer counts as a label of 63. Names that lead through each other could
+// make a hundred steps of each of a hundred records.
+const maxWork = 16 << 10
+
+// appendName adds the name at off to what is gathered, in lower case and without
+// compression. It is false for what is no name, and where no work is left.
+func appendName(to, b []byte, off int, left *int) ([]byte, bool) {
+	begin, pointers := len(to), 0
 	for off < len(b) {
 		size := int(b[off])
+		if *left -= 1 + min(size, 63); *left < 0 {
+			return to, false
+		}
 		switch {
 		case size >= 0xc0:
 			if off+2 > len(b) {
-				return false
+				return to, false
 			}
-			to := int(binary.BigEndian.Uint16(b[off:]) & 0x3fff)
+			next := int(binary.BigEndian.Uint16(b[off:]) & 0x3fff)
 			if pointers++; pointers > maxPointers {
-				return false
+				return to, false
 			}
-			off = to
+			off = next
 			continue
 		case size > 63 || off+1+size > len(b):
-			return false
+			return to, false
 		}
-		if total += 1 + size; total > maxName {
-			return false
+		if len(to)-begin+1+size > maxName {
+			return to, false
 		}
-		label[0] = byte(size)
-		for i, c := range b[off+1 : off+1+size] {
+		to = append(to, byte(size))
+		for _, c := range b[off+1 : off+1+size] {
 			if 'A' <= c && c <= 'Z' {
 				c += 'a' - 'A'
 			}
-			label[1+i] = c
+			to = append(to, c)
 		}
-		h.Write(label[:1+size])
 		if size == 0 {
-			return true
+			return to, true
 		}
 		off += 1 + size
 	}
-	return false
+	return to, false
 }
 
 // names is how many names are in the RDATA of a type, and how many octets are before
@@ -136,51 +142,56 @@ func names(rtype uint16) (before, n, behind int) {
 	return 0, 0, 0
 }
 
-// hashData adds the RDATA of a record to a hash. It is false for what cannot be of its
-// type.
-func hashData(h *maphash.Hash, b []byte, x record) bool {
+// maxNames is the most that RDATA with names in it can come to, uncompressed.
+const maxNames = 2*maxName + 32
+
+// hashData gives the hash of the RDATA of a record. It is false for what cannot be of
+// its type.
+func hashData(seed maphash.Seed, b []byte, x record, left *int) (uint64, bool) {
 	before, n, behind := names(x.rtype)
 	if n == 0 {
-		h.Write(b[x.data:x.end])
-		return true
+		return maphash.Bytes(seed, b[x.data:x.end]), true
 	}
 	off := x.data + before
 	if off > x.end {
-		return false
+		return 0, false
 	}
-	h.Write(b[x.data:off])
+	var buf [maxNames]byte
+	data, ok := append(buf[:0], b[x.data:off]...), false
 	for range n {
-		if !hashName(h, b, off) {
-			return false
+		if data, ok = appendName(data, b, off, left); !ok {
+			return 0, false
 		}
 		if off = skipName(b, off); off < 0 || off > x.end {
-			return false
+			return 0, false
 		}
 	}
-	h.Write(b[off:x.end])
-	return x.end-off == behind
+	if x.end-off != behind {
+		return 0, false
+	}
+	return maphash.Bytes(seed, append(data, b[off:x.end]...)), true
 }
 
 // content stands for what a response says: its code, and the records of its answer
 // section, in whatever order, case and compression they come, and for however long
 // they are to be kept. It is false where the section cannot be read to its end.
 func content(seed maphash.Seed, b []byte, h *header) (sum uint64, ok bool) {
-	var hash maphash.Hash
-	hash.SetSeed(seed)
-	rs := answers(b, h)
+	rs, left := answers(b, h), maxWork
 	for x, more := rs.next(); more; x, more = rs.next() {
-		hash.Reset()
-		var fixed [4]byte
-		binary.BigEndian.PutUint16(fixed[:], x.rtype)
-		binary.BigEndian.PutUint16(fixed[2:], x.class)
-		hash.Write(fixed[:])
-		if !hashName(&hash, b, x.owner) || !hashData(&hash, b, x) {
+		var buf [maxName]byte
+		owner := h.question
+		if owner == nil || b[x.owner] != 0xc0 || b[x.owner+1] != headerSize {
+			if owner, ok = appendName(buf[:0], b, x.owner, &left); !ok {
+				return 0, false
+			}
+		}
+		data, ok := hashData(seed, b, x, &left)
+		if !ok {
 			return 0, false
 		}
-		sum += hash.Sum64() // a sum, since order means nothing
+		// A sum, since order means nothing.
+		sum += mix(maphash.Bytes(seed, owner), mix(data, uint64(x.rtype)<<16|uint64(x.class)))
 	}
-	hash.Reset()
-	hash.WriteByte(byte(h.rcode()))
-	hash.WriteByte(byte(h.flags >> 8 & (flagTC >> 8)))
-	return sum + hash.Sum64(), rs.left == 0
+	flags := uint64(h.flags & (flagTC | 0xf))
+	return mix(sum, flags), rs.left == 0
 }

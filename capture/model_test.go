@@ -32,6 +32,7 @@ type modelOpen struct {
 	queries    []modelPacket
 	responses  []modelPacket
 	answered   bool
+	says       string // the first response: of all that may be forgotten, it is not
 	odd        bool
 }
 
@@ -89,8 +90,11 @@ func (m *model) take(p modelPacket) (queries, responses int, ok bool) {
 		}
 		return 0, 0, false
 	}
-	known := slices.ContainsFunc(o.responses, func(x modelPacket) bool { return x.answer == p.answer })
 	first := !o.answered
+	known := !first && (o.says == p.answer || slices.ContainsFunc(o.responses, func(x modelPacket) bool { return x.answer == p.answer }))
+	if first {
+		o.says = p.answer
+	}
 	o.answered = true
 	o.odd = o.odd || !first && !known
 	if room {

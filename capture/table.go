@@ -1,142 +1,207 @@
 package capture
 
-import (
-	"hash/maphash"
-	"time"
+import "math"
+
+// table holds the open transactions in slots of 64 octets, numbered from 1, that
+// point to each other by these numbers: there is nothing in it for the garbage
+// collector to look at. It doubles as it fills, up to a bound.
+type table struct {
+	slots []slot // the first is never used
+	used  uint32 // the highest number ever given out
+	free  uint32 // the first of those given back, linked by older
+	open  int
+	most  int
+
+	keys  index // by addresses, ports, protocol and id
+	pairs index // the same but for the id, to the newest of those that have a query
+	ages  [ages]age
+}
+
+// slot is one open transaction. Addresses and question are in the packets.
+type slot struct {
+	pair     uint64 // hash of client and server with their ports, and of the protocol
+	says     uint64 // what its first response says
+	touched  int64  // when its last packet came, ns since 1970
+	last     place  // its last packet
+	question uint32 // hash
+	older    uint32 // of the same age: the one touched before
+	younger  uint32 // and after
+	elder    uint32 // of the same pair: the one opened before
+	newer    uint32 // and after
+	id       uint16
+	client   uint16 // which counter has its client
+	queries  uint16
+	answers  uint16 // responses
+	strays   uint16 // responses to the same port that had another id
+	packets  uint8  // that were kept
+	state    uint8
+}
+
+// What is known of a slot: which of the ages it is of, and flags.
+const (
+	lone     = iota // responses without a query that was seen
+	loneKept        // of these, what is watched or odd: its answers differ
+	answered        //
+	waiting         // for a response
+	kept            // watched or odd
+	ages            // how many there are
+
+	ageMask    = 7
+	watchedBit = 1 << 3
+	oddBit     = 1 << 4
+	pairedBit  = 1 << 5 // it has a query, and is in pairs
 )
 
-// queue holds transactions in the order in which they were last touched.
-type queue struct{ first, last *entry }
+func (s *slot) age() int        { return int(s.state & ageMask) }
+func (s *slot) is(b uint8) bool { return s.state&b != 0 }
 
-func (q *queue) push(e *entry) {
-	e.queue, e.prev, e.next = q, q.last, nil
-	if q.last != nil {
-		q.last.next = e
-	} else {
-		q.first = e
-	}
-	q.last = e
+// age holds slots in the order in which they were last touched.
+type age struct {
+	first, last uint32
+	n           int
 }
 
-func (q *queue) remove(e *entry) {
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		q.first = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	} else {
-		q.last = e.prev
-	}
-	e.queue, e.prev, e.next = nil, nil, nil
+const firstSlots = 1 << 10
+
+func newTable(most int) table {
+	n := min(most, firstSlots)
+	return table{slots: make([]slot, n+1), most: most, keys: newIndex(n), pairs: newIndex(n)}
 }
 
-// begin opens a transaction; nil where there is no room for it.
-func (m *Matcher) begin(k key, question uint64, h *header) *entry {
-	if len(m.table) >= m.cfg.Transactions {
-		m.evict()
-	}
-	// One client that asks for everything must not push out all others.
-	if len(m.table) > m.cfg.Transactions/4*3 && m.clients[k.client.Addr()] > m.cfg.Transactions/8 {
-		m.refused.Add(1)
-		return nil
-	}
-	e := &entry{key: k, question: question, begun: m.now, touched: m.now, watched: m.watched[string(h.question)]}
-	m.table[k] = e
-	m.clients[k.client.Addr()]++
-	m.open[1].push(e)
-	return e
-}
-
-// evict makes room: the oldest answered transaction goes first.
-func (m *Matcher) evict() {
-	e := m.open[0].first
-	if e == nil {
-		e = m.open[1].first
-	}
-	if m.now.Sub(e.begun) < holdLeast {
-		m.blind.Add(1)
-	} else {
-		m.shortened.Add(1)
-	}
-	m.drop(e)
-}
-
-// touch puts off the end of a transaction.
-func (m *Matcher) touch(e *entry) {
-	e.touched = m.now
-	e.queue.remove(e)
-	if e.responses == 0 || e.watched || e.odd {
-		m.open[1].push(e)
-	} else {
-		m.open[0].push(e)
-	}
-}
-
-func (m *Matcher) drop(e *entry) {
-	e.queue.remove(e)
-	m.ended.add(m.keyHash(e.key), m.now, m.cfg.Transactions)
-	delete(m.table, e.key)
-	if n := m.clients[e.client.Addr()]; n > 1 {
-		m.clients[e.client.Addr()] = n - 1
-	} else {
-		delete(m.clients, e.client.Addr())
-	}
-}
-
-// keep notes a packet, and reports whether there was room: further ones are
-// counted only.
-func (e *entry) keep(s seen) bool {
-	if len(e.seen) == maxSeen {
-		return false
-	}
-	e.seen = append(e.seen, s)
-	return true
-}
-
-// said reports whether a response came before that says the same.
-func (e *entry) said(what uint64) bool {
-	for _, x := range e.seen {
-		if !x.query && x.says == what {
-			return true
+// find gives the number of the slot of a transaction; 0 for none.
+func (t *table) find(pair uint64, id uint16) uint32 {
+	tag := tagOf(keyHash(pair, id))
+	for i := t.keys.home(tag); ; i = t.keys.next(i) {
+		c := t.keys.cells[i]
+		if c.slot == 0 {
+			return 0
+		}
+		if s := &t.slots[c.slot]; c.tag == tag && s.pair == pair && s.id == id {
+			return c.slot
 		}
 	}
-	return false
 }
 
-// copied reports whether s is a packet that was seen a moment ago at another
-// interface: the same packet on its way, rather than another one.
-func (e *entry) copied(s seen) bool {
-	for _, x := range e.seen {
-		if x.query == s.query && x.digest == s.digest && x.ident == s.ident && x.iface != s.iface && s.at.Sub(x.at).Abs() <= sameFrame {
-			return true
+// newest gives the cell in pairs of a pair; nil for none.
+func (t *table) newest(pair uint64) *cell {
+	tag := tagOf(pair)
+	for i := t.pairs.home(tag); ; i = t.pairs.next(i) {
+		c := &t.pairs.cells[i]
+		if c.slot == 0 {
+			return nil
+		}
+		if c.tag == tag && t.slots[c.slot].pair == pair {
+			return c
 		}
 	}
-	return false
 }
 
-// tombs remembers for a while which transactions have ended, so that an answer
-// that comes late is told from one that nobody asked for.
-type tombs struct {
-	young, old map[uint64]struct{}
-	turned     time.Time
-}
-
-// lateFor is how long an ended transaction is remembered, at least.
-const lateFor = 30 * time.Second
-
-func (t *tombs) add(hash uint64, now time.Time, most int) {
-	if t.young == nil || now.Sub(t.turned).Abs() > lateFor || len(t.young) >= most {
-		t.old, t.young, t.turned = t.young, map[uint64]struct{}{}, now
+// add opens a slot. There must be room.
+func (t *table) add(s slot) uint32 {
+	n := t.free
+	switch {
+	case n != 0:
+		t.free = t.slots[n].older
+	default:
+		if int(t.used)+1 == len(t.slots) {
+			t.grow()
+		}
+		t.used++
+		n = t.used
 	}
-	t.young[hash] = struct{}{}
+	t.slots[n] = s
+	t.keys.put(tagOf(keyHash(s.pair, s.id)), n)
+	t.open++
+	t.push(n)
+	return n
 }
 
-func (t *tombs) has(hash uint64) bool {
-	_, young := t.young[hash]
-	_, old := t.old[hash]
-	return young || old
+// grow doubles the table.
+func (t *table) grow() {
+	n := min(2*(len(t.slots)-1), t.most)
+	t.slots = append(make([]slot, 0, n+1), t.slots...)[:n+1]
+	t.keys.grow(n)
+	t.pairs.grow(n)
 }
 
-func (m *Matcher) keyHash(k key) uint64 { return maphash.Comparable(m.seed, k) }
+// remove gives a slot back. What it held is there until the next add.
+func (t *table) remove(n uint32) {
+	s := &t.slots[n]
+	t.pull(n)
+	t.part(n)
+	t.keys.remove(tagOf(keyHash(s.pair, s.id)), n)
+	s.older, t.free = t.free, n
+	t.open--
+}
+
+// push puts a slot last in its age.
+func (t *table) push(n uint32) {
+	s := &t.slots[n]
+	a := &t.ages[s.age()]
+	s.older, s.younger = a.last, 0
+	if a.last != 0 {
+		t.slots[a.last].younger = n
+	} else {
+		a.first = n
+	}
+	a.last = n
+	a.n++
+}
+
+// pull takes a slot out of its age.
+func (t *table) pull(n uint32) {
+	s := &t.slots[n]
+	a := &t.ages[s.age()]
+	if s.older != 0 {
+		t.slots[s.older].younger = s.younger
+	} else {
+		a.first = s.younger
+	}
+	if s.younger != 0 {
+		t.slots[s.younger].older = s.older
+	} else {
+		a.last = s.older
+	}
+	a.n--
+}
+
+// pairUp makes a slot the newest of its pair, if it is not among them.
+func (t *table) pairUp(n uint32) {
+	s := &t.slots[n]
+	if s.is(pairedBit) {
+		return
+	}
+	s.state |= pairedBit
+	s.elder, s.newer = 0, 0
+	if c := t.newest(s.pair); c != nil {
+		s.elder = c.slot
+		t.slots[c.slot].newer = n
+		c.slot = n
+	} else {
+		t.pairs.put(tagOf(s.pair), n)
+	}
+}
+
+// part takes a slot out of those of its pair.
+func (t *table) part(n uint32) {
+	s := &t.slots[n]
+	if !s.is(pairedBit) {
+		return
+	}
+	s.state &^= pairedBit
+	if s.elder != 0 {
+		t.slots[s.elder].newer = s.newer
+	}
+	tag := tagOf(s.pair)
+	switch {
+	case s.newer != 0:
+		t.slots[s.newer].elder = s.elder
+	case s.elder != 0:
+		t.pairs.cells[t.pairs.at(tag, n)].slot = s.elder
+	default:
+		t.pairs.remove(tag, n)
+	}
+}
+
+// more adds one to a small counter that stays where it ends.
+func more(n uint16) uint16 { return n + uint16(min(1, math.MaxUint16-int(n))) }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"syscall"
@@ -86,11 +87,25 @@ func (c *Client) History(ctx context.Context, q monitor.HistoryQuery) ([]monitor
 	if !q.Until.IsZero() {
 		v.Set("until", q.Until.Format(time.RFC3339))
 	}
+	if q.Via != "" {
+		v.Set("via", string(q.Via))
+	}
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
 	page, err := get[struct{ Intervals []monitor.Interval }](ctx, c, answerTime, "/v1/history", v)
 	return page.Intervals, err
+}
+
+// Unwatched asks what was overheard of a name that nobody watches. asked is an address
+// that may be in its answers; it need not be valid.
+func (c *Client) Unwatched(ctx context.Context, name string, asked netip.Addr) ([]monitor.Stranger, error) {
+	v := url.Values{"name": {name}}
+	if asked.IsValid() {
+		v.Set("address", asked.String())
+	}
+	page, err := get[struct{ Unwatched []monitor.Stranger }](ctx, c, answerTime, "/v1/unwatched", v)
+	return page.Unwatched, err
 }
 
 // Verify asks for a fresh verdict on a watched name.

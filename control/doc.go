@@ -7,6 +7,7 @@
 //	POST /v1/drill                      a marked alert; {"name":"…","kind":"…","resolve_after":"1m"}
 //	GET  /v1/events?after=N&wait=30s    the log of events after N, at most max=1000; waits for one if there is none
 //	GET  /v1/history?name=…&type=…      what each resolver answered, as intervals
+//	GET  /v1/unwatched?name=…&address=… what was overheard of a name that nobody watches
 //	GET  /v1/verify?name=…&whole=true   a fresh verdict on a watched name
 //	GET  /v1/explain?what=NAME|ID       every reason and fact
 //	GET  /v1/evidence/{id}              an alert with the samples that it rests on

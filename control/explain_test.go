@@ -106,6 +106,7 @@ func TestHistoryQuery(t *testing.T) {
 		{"name=API.example", monitor.HistoryQuery{Name: "api.example.", Limit: 10_000}},
 		{"name=api.example&type=aaaa&resolver=system+10.0.0.2", monitor.HistoryQuery{Name: "api.example.", Type: monitor.TypeAAAA, Resolver: "system 10.0.0.2", Limit: 10_000}},
 		{"name=api.example&since=2026-11-24T12:00:00Z&until=2026-11-24T13:00:00%2B01:00&limit=7", monitor.HistoryQuery{Name: "api.example.", Since: noon, Until: noon, Limit: 7}},
+		{"name=api.example&via=wire", monitor.HistoryQuery{Name: "api.example.", Via: monitor.Wire, Limit: 10_000}},
 		{"name=b%C3%BCcher.example", monitor.HistoryQuery{Name: "xn--bcher-kva.example.", Limit: 10_000}},
 	}
 	for _, tt := range tests {

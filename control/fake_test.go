@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -66,12 +67,13 @@ func (b backend) Pins(ctx context.Context, name string) (monitor.Pins, error) {
 
 // memory is a control.Log of functions; one that is nil must not be called.
 type memory struct {
-	events  func(ctx context.Context, after uint64, most int) ([]monitor.Event, error)
-	wait    func(ctx context.Context, after uint64) error
-	last    func() uint64
-	history func(ctx context.Context, q monitor.HistoryQuery) ([]monitor.Interval, error)
-	alerts  func(ctx context.Context, since time.Time) ([]monitor.Alert, error)
-	proofs  func(context.Context, string) ([]monitor.Sample, error)
+	events    func(ctx context.Context, after uint64, most int) ([]monitor.Event, error)
+	wait      func(ctx context.Context, after uint64) error
+	last      func() uint64
+	history   func(ctx context.Context, q monitor.HistoryQuery) ([]monitor.Interval, error)
+	unwatched func(ctx context.Context, name string, asked netip.Addr) ([]monitor.Stranger, error)
+	alerts    func(ctx context.Context, since time.Time) ([]monitor.Alert, error)
+	proofs    func(context.Context, string) ([]monitor.Sample, error)
 }
 
 func (m memory) Events(ctx context.Context, after uint64, most int) ([]monitor.Event, error) {
@@ -100,6 +102,13 @@ func (m memory) History(ctx context.Context, q monitor.HistoryQuery) ([]monitor.
 		return nil, errUnasked
 	}
 	return m.history(ctx, q)
+}
+
+func (m memory) Unwatched(ctx context.Context, name string, asked netip.Addr) ([]monitor.Stranger, error) {
+	if m.unwatched == nil {
+		return nil, errUnasked
+	}
+	return m.unwatched(ctx, name, asked)
 }
 
 func (m memory) Alerts(ctx context.Context, since time.Time) ([]monitor.Alert, error) {

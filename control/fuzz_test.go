@@ -16,7 +16,7 @@ func FuzzRequest(f *testing.F) {
 	for _, target := range []string{
 		"/v1/status", "/v1/health", "/metrics", "/", "", "/v1//status", "/v1/../../etc/passwd", "*", "/v1/alerts?state=%00",
 		"/v1/events?after=1&wait=1h&max=9", "/v1/events?after=99999999999999999999", "/v1/events?wait=-9223372036854775808ns",
-		"/v1/history?name=api.example&type=TYPE65536&since=0000-01-01T00:00:00Z&limit=1e3", "/v1/verify?name=%ff&whole=1",
+		"/v1/history?name=api.example&type=TYPE65536&since=0000-01-01T00:00:00Z&limit=1e3", "/v1/verify?name=%ff&whole=1", "/v1/unwatched?name=a&address=::1%25",
 		"/v1/explain?what=01KAT3Q7W2", "/v1/explain?what=%D9%A1.example", "/v1/alerts/%2e%2e%2f/ack", "/v1/alerts/a/b/c",
 	} {
 		f.Add("GET", target, "")

@@ -40,6 +40,7 @@ var (
 	descHeard    = desc("overheard_total", "Samples from the wire about watched names.")
 	descConflict = desc("conflicts_total", "Queries overheard that got contradicting answers.", "watched")
 	descUnheeded = desc("overheard_unheeded_total", "Samples from the wire that nobody was asked about, for want of budget.")
+	descUnkept   = desc("overheard_unkept_total", "Answers overheard that passive DNS had no room for.")
 	descMoves    = desc("alert_transitions_total", "What became of alerts and of suspicions, by reason.", "transition")
 	descQueries  = desc("resolver_queries_total", "Queries sent.", "resolver", "transport", "role")
 	descFailures = desc("resolver_failures_total", "Queries that no answer came to.", "resolver", "transport", "role")
@@ -122,6 +123,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descConflict, st.Counts.Conflicts, "true")
 	counter(descConflict, st.Counts.Strangers, "false")
 	counter(descUnheeded, st.Counts.Unheeded)
+	counter(descUnkept, st.Counts.Unkept)
 	for t, n := range st.Counts.Transitions {
 		counter(descMoves, n, string(t))
 	}

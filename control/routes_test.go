@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,15 @@ var remembering = memory{
 	history: func(context.Context, monitor.HistoryQuery) ([]monitor.Interval, error) {
 		return nil, nil
 	},
+	unwatched: func(_ context.Context, name string, asked netip.Addr) ([]monitor.Stranger, error) {
+		if !asked.IsValid() {
+			return nil, nil
+		}
+		return []monitor.Stranger{{
+			Question: monitor.Question{Name: name, Type: monitor.TypeA}, First: noon, Last: noon, Count: 2,
+			Addresses: []monitor.StrangerAddress{{Address: asked, First: noon, Last: noon, Count: 1}},
+		}}, nil
+	},
 	alerts: func(_ context.Context, since time.Time) ([]monitor.Alert, error) {
 		as := []monitor.Alert{alert(openID, monitor.Open)}
 		if since.Before(noon) {
@@ -133,6 +143,11 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/events?max=many", "", 400, "max: not a number"},
 		{"GET", "/v1/history?name=api.example", "", 200, `{"intervals":[]}`},
 		{"GET", "/v1/history", "", 400, "name: not a domain name"},
+		{"GET", "/v1/history?name=api.example&via=ear", "", 400, "via: want probe or wire"},
+		{"GET", "/v1/unwatched?name=other.example", "", 200, `{"unwatched":[]}`},
+		{"GET", "/v1/unwatched?name=other.example&address=192.0.2.66", "", 200, `{"unwatched":[{"question":{"name":"other.example.","type":"A"},"first":"2026-11-24T12:00:00Z","last":"2026-11-24T12:00:00Z","count":2,"addresses":[{"address":"192.0.2.66","first":"2026-11-24T12:00:00Z","last":"2026-11-24T12:00:00Z","count":1}]}]}`},
+		{"GET", "/v1/unwatched", "", 400, "name: not a domain name"},
+		{"GET", "/v1/unwatched?name=x&address=y", "", 400, "address: not an IP address"},
 		{"GET", "/v1/history?name=a%20b", "", 400, "name: not a domain name"},
 		{"GET", "/v1/history?name=api.example&type=B", "", 400, "type: unknown record type"},
 		{"GET", "/v1/history?name=api.example&since=yesterday", "", 400, "since: not a time of RFC 3339"},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -32,6 +33,7 @@ type Log interface {
 	Wait(ctx context.Context, after uint64) error
 	Last() uint64
 	History(ctx context.Context, q monitor.HistoryQuery) ([]monitor.Interval, error)
+	Unwatched(ctx context.Context, name string, asked netip.Addr) ([]monitor.Stranger, error)
 	Alerts(ctx context.Context, since time.Time) ([]monitor.Alert, error)
 	Proofs(ctx context.Context, alert string) ([]monitor.Sample, error)
 }
@@ -69,6 +71,7 @@ func New(cfg Config, log *slog.Logger) *Server {
 	s.mux.HandleFunc("POST /v1/drill", within(askTime, s.drill))
 	s.mux.HandleFunc("GET /v1/events", within(askTime+maxWait, s.events))
 	s.mux.HandleFunc("GET /v1/history", within(askTime, s.history))
+	s.mux.HandleFunc("GET /v1/unwatched", within(askTime, s.unwatched))
 	s.mux.HandleFunc("GET /v1/verify", within(verifyTime, s.verify))
 	s.mux.HandleFunc("GET /v1/explain", within(askTime, s.explain))
 	s.mux.HandleFunc("GET /v1/pins", within(askTime, s.pins))
@@ -223,6 +226,12 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	switch q.Via = monitor.Via(v.Get("via")); q.Via {
+	case "", monitor.Probe, monitor.Wire:
+	default:
+		fail(w, http.StatusBadRequest, "via: want probe or wire")
+		return
+	}
 	for key, to := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
 		if t := v.Get(key); t != "" {
 			if *to, err = time.Parse(time.RFC3339, t); err != nil {
@@ -242,6 +251,27 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request) {
 		is = []monitor.Interval{}
 	}
 	reply(w, map[string]any{"intervals": is}, err)
+}
+
+// unwatched tells what was overheard of a name that nobody watches.
+func (s *Server) unwatched(w http.ResponseWriter, r *http.Request) {
+	name, err := monitor.ParseName(r.URL.Query().Get("name"))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "name: "+err.Error())
+		return
+	}
+	var asked netip.Addr
+	if a := r.URL.Query().Get("address"); a != "" {
+		if asked, err = netip.ParseAddr(a); err != nil {
+			fail(w, http.StatusBadRequest, "address: not an IP address")
+			return
+		}
+	}
+	ss, err := s.cfg.Log.Unwatched(r.Context(), name, asked)
+	if ss == nil {
+		ss = []monitor.Stranger{}
+	}
+	reply(w, map[string]any{"unwatched": ss}, err)
 }
 
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"syscall"
@@ -58,6 +59,10 @@ func TestSilence(t *testing.T) {
 		}, 15 * time.Second},
 		{"history", func(ctx context.Context, c *Client) error {
 			_, err := c.History(ctx, monitor.HistoryQuery{Name: "x."})
+			return err
+		}, 15 * time.Second},
+		{"unwatched", func(ctx context.Context, c *Client) error {
+			_, err := c.Unwatched(ctx, "x.", netip.Addr{})
 			return err
 		}, 15 * time.Second},
 		{"explain", func(ctx context.Context, c *Client) error { _, err := c.Explain(ctx, "x."); return err }, 15 * time.Second},

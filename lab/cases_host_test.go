@@ -9,9 +9,9 @@ import (
 
 // Kinds of what happens near this host.
 const (
-	localHost  = monitor.Kind("local_host")
+	localHost  = monitor.LocalHost
 	localNet   = monitor.Kind("local_net")
-	localProxy = monitor.Kind("local_proxy")
+	localProxy = monitor.LocalProxy
 	tlsMITM    = monitor.Kind("tls_mitm")
 )
 
@@ -20,8 +20,9 @@ var hostCases = []Case{
 	{
 		ID: "A14", Title: "a rule on this host sends port 53 to a local resolver that lies",
 		Cause: both(hijack("shop.lab"), getent("www.shop.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
-		Want: []Want{{Kind: localHost, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtHost}},
-		Must: []string{"resp.lo_nonlocal", "host.nat_rules", "div.plain_path_uniform", "id.tls_mismatch"},
+		Want:   []Want{{Kind: localHost, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtHost}},
+		Listed: []Want{{Kind: localProxy, Severity: "medium", Name: "*"}}, // before anything false is heard
+		Must:   []string{"resp.lo_nonlocal", "host.nat_rules", "div.plain_path_uniform", "id.tls_mismatch"},
 	},
 	{
 		ID: "A15", Title: "the hosts file gets a line for a bank", Name: "www.bank.lab",
@@ -59,6 +60,24 @@ var hostCases = []Case{
 		Cause: both(ettercap("www.bank.lab"), getent("www.bank.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
 		Want: inMiddle,
 		Must: []string{"l2.source_changed", "id.tls_mismatch"},
+	},
+	{
+		ID: "C90", Title: "a rule on this host sends port 53 to another resolver, which is honest",
+		Cause: rerouted(world.Pub2Addr), Verdict: monitor.Clean, Also: answeredBy(world.Pub3Addr, "Debian"),
+		Want: []Want{{Kind: localProxy, Confidence: monitor.Probable, Severity: "medium", Attribution: monitor.AtHost, Name: "*"}},
+		Must: []string{"probe.no_wire"}, MustNot: []string{"resp.lo_nonlocal"},
+	},
+	{
+		ID: "C91", Title: "a rule on this host sends port 53 to a local resolver, which is honest",
+		Cause: localForwarder, Verdict: monitor.Clean,
+		Want: []Want{{Kind: localProxy, Confidence: monitor.Probable, Severity: "medium", Attribution: monitor.AtHost, Name: "*"}},
+		Must: []string{"resp.lo_nonlocal"},
+	},
+	{
+		ID: "C92", Title: "a name that nobody watches is poisoned, and what was overheard tells whether this host was told the lie",
+		Config: Config{More: "capture: {unwatched: hash}"},
+		Cause:  both(poisonProvider("six.shop.lab", world.EvilAddr, 300), getent("six.shop.lab", world.EvilAddr)),
+		Also:   remembered("six.shop.lab", world.EvilAddr),
 	},
 	{
 		ID: "B24", Title: "a captive portal at start, then the login",

@@ -3,6 +3,8 @@
 package lab
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,6 +100,11 @@ func hijack(domain string) Cause {
 		forwarder("client", "hijacker", "--user=nobody", "--listen-address=127.0.0.1", "--port=5300", "--server="+world.RouterAddr, "--address=/"+domain+"/"+world.EvilAddr),
 		onClient(`chain out { type nat hook output priority -100; meta skuid != nobody meta l4proto { tcp, udp } th dport 53 redirect to :5300; }`),
 	)
+}
+
+// rerouted has a rule on the client send everything to port 53 to another resolver.
+func rerouted(to string) Cause {
+	return onClient(`chain out { type nat hook output priority -100; meta l4proto { tcp, udp } th dport 53 dnat to ` + to + `:53; }`)
 }
 
 // localForwarder is an honest proxy that takes the client's port 53 and asks pub1
@@ -288,4 +296,40 @@ func toldOnce(r *Run) error {
 		return fmt.Errorf("the inspection was told of %d times, want once: %v", len(told), told)
 	}
 	return nil
+}
+
+// remembered checks that the daemon can tell that a name which nobody watches was
+// answered with an address, and has nothing of the sort in the clear, and that what it
+// overheard of the watched name is kept as such.
+func remembered(name, addr string) func(*Run) error {
+	return func(r *Run) error {
+		asked := netip.MustParseAddr(addr)
+		err := within(30*time.Second, func() error {
+			ss, err := r.d.client.Unwatched(context.Background(), name+".", asked)
+			if err != nil {
+				return err
+			}
+			for _, s := range ss {
+				if slices.ContainsFunc(s.Addresses, func(a monitor.StrangerAddress) bool { return a.Address == asked }) {
+					return nil
+				}
+			}
+			return fmt.Errorf("of %s it is told %v, without %s", name, ss, addr)
+		})
+		if err != nil {
+			return err
+		}
+		is, err := r.d.client.History(context.Background(), monitor.HistoryQuery{Name: r.name() + ".", Via: monitor.Wire})
+		if err == nil && (len(is) == 0 || len(is[0].Records) == 0) {
+			err = fmt.Errorf("of %s nothing was overheard: %v", r.name(), is)
+		}
+		if err != nil {
+			return err
+		}
+		file, err := os.ReadFile(filepath.Join(r.d.dir, "store.db"))
+		if err == nil && bytes.Contains(file, []byte(strings.TrimSuffix(name, ".lab"))) {
+			err = fmt.Errorf("the store holds the name %s", name)
+		}
+		return err
+	}
 }

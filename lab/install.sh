@@ -7,7 +7,7 @@ set -eu
 fetched=/var/cache/dnstaster-lab
 installed='unbound bind9 bind9-utils bind9-dnsutils knot-resolver knot-resolver-module-http pdns-recursor dnsmasq-base nsd knot
  knot-dnsutils dnsdist tcpdump nftables iproute2 bettercap dsniff ettercap-text-only ethtool iputils-ping procps curl openssl
- socat nginx-light conntrack prometheus prometheus-alertmanager tshark'
+ socat nginx-light conntrack prometheus prometheus-alertmanager tshark dnstop dnscap'
 unpacked='busybox rdnssd systemd-resolved libsystemd-shared'
 
 missing=

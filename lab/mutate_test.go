@@ -60,6 +60,8 @@ var mutations = map[string]string{
 	"l2.source_changed":          "A03",
 	"resp.header_profile":        "A07",
 	"resp.malformed":             "A08",
+	"resp.lo_nonlocal":           "C91",
+	"probe.no_wire":              "C90",
 
 	"clear.addresses":       "C20",
 	"clear.private":         "C21",

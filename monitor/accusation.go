@@ -36,5 +36,5 @@ type Accusation struct {
 
 // presses reports whether the accusation is reason enough to go on looking.
 func (a Accusation) presses() bool {
-	return !a.Kind.notice() && (a.Pending || a.Score >= suspectAt)
+	return !a.Kind.notice() && a.Kind != LocalProxy && (a.Pending || a.Score >= suspectAt)
 }

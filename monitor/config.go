@@ -40,6 +40,10 @@ type Config struct {
 	Host   string            // this host, in alerts
 	Labels map[string]string // put on every alert
 
+	// Sniffer tells whether questions go out at all; nil for nobody. It stays where the
+	// configuration is reloaded.
+	Sniffer Sniffer
+
 	// Once makes no rounds of its own: only Verify asks, and then every answered
 	// address proves itself at once rather than in passing.
 	Once bool

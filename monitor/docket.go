@@ -149,7 +149,7 @@ func (d *docket) accuse(q *question, r Ruling, a Accusation, fresh func(key stri
 	l := d.alerts[key]
 	lives := l != nil && (l.alert.State != Resolved || r.At.Sub(*l.alert.ResolvedAt) <= d.policy.Timing.ReopenWithin)
 	switch {
-	case a.Confidence == Unsuspected:
+	case a.Confidence == Unsuspected, a.Kind == LocalProxy && d.lies(LocalHost):
 		return nil, NothingToClaim
 	case !may && !(lives && l.alert.State != Resolved):
 		return nil, why
@@ -158,6 +158,17 @@ func (d *docket) accuse(q *question, r Ruling, a Accusation, fresh func(key stri
 		d.alerts[key] = l
 	}
 	return l, l.see(a, r, d.policy.Timing)
+}
+
+// lies reports whether an alert of the kind is open: what says less of the same is
+// not told beside it.
+func (d *docket) lies(k Kind) bool {
+	for _, l := range d.alerts {
+		if l.alert.Kind == k && l.alert.State != Resolved && !l.alert.Drill {
+			return true
+		}
+	}
+	return false
 }
 
 // recede has the alerts about the name that the ruling speaks well of come nearer

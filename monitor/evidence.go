@@ -18,6 +18,8 @@ const (
 	EvidenceNAT64    = "nat64"         // behind which prefix a resolver writes IPv4 addresses (RFC 7050)
 	EvidenceCrowd    = "crowd"         // names that have nothing to do with each other lead to one address here
 	EvidenceOthers   = "other_types"   // of which other types of the name an endpoint gives what is right
+	EvidenceLooped   = "looped"        // an answer in the name of a resolver elsewhere came over this host's loopback interface
+	EvidenceNoWire   = "no_wire"       // a resolver answered, and no packet of it passed a link of this host
 	EvidenceNX       = "random_name"   // what a resolver says of names that nobody ever registered
 )
 
@@ -134,6 +136,7 @@ type Evidence struct {
 	TTL         uint32                `json:"ttl,omitempty"`         // longest that authority gives the records, seconds
 	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address; of dnssec a few, as a witness has them
 
+	Count int      `json:"count,omitempty"` // looped; no_wire: answers, in a row
 	Names []string `json:"names,omitempty"` // crowd, random_name; types in other_types
 
 	Answered bool   `json:"answered,omitempty"` // dead_resolver, ttl_limited: something did; random_name: with an address

@@ -19,7 +19,8 @@ type facts struct {
 	others   map[string]Evidence     // of which other types an endpoint gives what is right, as seen last
 	crowds   map[netip.Addr][]string // unrelated names that lead to an address, as seen last
 	networks map[netip.Addr]Evidence
-	selves   map[string]Evidence // what a resolver says that it is, as it said last, by endpoint
+	diverted map[string]map[netip.Addr]Evidence // that questions are led elsewhere on this host, as seen last, by kind and resolver
+	selves   map[string]Evidence                // what a resolver says that it is, as it said last, by endpoint
 }
 
 // take adds one piece of evidence.
@@ -54,6 +55,13 @@ func (f *facts) take(e Evidence) {
 			f.crowds = map[netip.Addr][]string{}
 		}
 		f.crowds[e.Address] = e.Names
+	case EvidenceLooped, EvidenceNoWire:
+		if f.diverted == nil {
+			f.diverted = map[string]map[netip.Addr]Evidence{EvidenceLooped: {}, EvidenceNoWire: {}}
+		}
+		if !e.At.Before(f.diverted[e.Kind][e.Address].At) {
+			f.diverted[e.Kind][e.Address] = e
+		}
 	case EvidenceIdentity:
 		if f.selves == nil {
 			f.selves = map[string]Evidence{}

@@ -48,6 +48,7 @@ func (q *question) record(s Sample, b *Batch) {
 
 // flush writes the ends of all intervals.
 func (q *question) flush(b *Batch) {
+	q.hearsay.flush(q.hearsay.due, b)
 	for _, r := range q.series {
 		if r.Count != r.flushed {
 			r.flushed = r.Count

@@ -159,10 +159,16 @@ func (l *ledger) only(t *testing.T) monitor.Alert {
 // watch runs a monitor over the world in a bubble of fake time.
 func watch(t *testing.T, w *world, c monitor.Config, story func(m *monitor.Monitor)) {
 	t.Helper()
+	keep(t, w, w, c, story)
+}
+
+// keep runs a monitor with a store of its own.
+func keep(t *testing.T, store monitor.Store, w *world, c monitor.Config, story func(m *monitor.Monitor)) {
+	t.Helper()
 	if c.Now == nil {
 		c.Now = w.now
 	}
-	m, err := monitor.New(c, w, w, w, slog.New(slog.DiscardHandler))
+	m, err := monitor.New(c, w, w, store, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

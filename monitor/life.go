@@ -108,6 +108,8 @@ func (p *Policy) mayOpen(a Accusation, concluded bool) (Transition, bool) {
 	switch {
 	case a.Passing:
 		return NotYetProven, false
+	case a.Kind == LocalProxy:
+		return FirstSeen, true // a fact, and all that there is to it
 	case a.Kind == AttackAttempt || a.Kind == PathInjection && a.Confidence < Confirmed:
 		// Two answers to one query are a fact. It waits only for what tells which
 		// of them is false.

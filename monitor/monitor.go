@@ -22,6 +22,7 @@ type Monitor struct {
 	log    *slog.Logger
 
 	samples chan Sample
+	unknown chan []Stranger
 	results chan result
 	calls   chan func()
 	stored  chan error
@@ -49,11 +50,13 @@ type Monitor struct {
 	counts     Counts
 	health     health
 	crowd      crowd
+	diversions diversions
 	inspection inspection
 	transition transition
 	proofs     proofQueue
 	peers      map[string]*peer
 	wakes      bucket               // of all names
+	heeds      bucket               // of what is overheard about them
 	hastened   time.Time            // when rounds were last brought forward, or will be
 	resting    map[string]*Baseline // of names that a reload took off the list
 
@@ -72,6 +75,7 @@ type Counts struct {
 	Conflicts   uint64                `json:"conflicts"` // of those, with answers that contradict each other
 	Strangers   uint64                `json:"strangers"` // contradictions about names that are not watched
 	Unheeded    uint64                `json:"unheeded"`  // of watched names, for which no question was to spare
+	Unkept      uint64                `json:"unkept"`    // answers overheard that passive DNS had no room for
 	Transitions map[Transition]uint64 `json:"transitions"`
 }
 
@@ -89,10 +93,10 @@ func New(cfg Config, asker Asker, prover Prover, store Store, log *slog.Logger) 
 	m := &Monitor{
 		docket: docket{policy: cfg.policy(), alerts: map[string]*life{}},
 		cfg:    cfg, asker: asker, prover: prover, store: store, log: log,
-		samples: make(chan Sample, sampleQueue), results: make(chan result), calls: make(chan func()),
+		samples: make(chan Sample, sampleQueue), unknown: make(chan []Stranger, strangerQueue), results: make(chan result), calls: make(chan func()),
 		stored: make(chan error, 1), done: make(chan struct{}), asks: make(chan struct{}, cfg.MaxAsks),
 		moved: make(chan struct{}, 1), shifted: make(chan struct{}, 1),
-		subjects: map[string]*subject{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
+		diversions: diversions{}, subjects: map[string]*subject{}, peers: map[string]*peer{}, resting: map[string]*Baseline{},
 		acquaintances: map[string]acquaintance{},
 	}
 	m.counts.Transitions = map[Transition]uint64{}
@@ -134,6 +138,8 @@ func (m *Monitor) Run(ctx context.Context) error {
 			m.agenda.run(m.cfg.Now())
 		case s := <-m.samples:
 			m.takeSample(s)
+		case ss := <-m.unknown:
+			m.keepStrangers(ss)
 		case r := <-m.results:
 			m.takeResult(r)
 		case call := <-m.calls:
@@ -314,6 +320,10 @@ func merge(a, b Batch) Batch {
 		return slices.ContainsFunc(b.Proofs, func(y Proofs) bool { return x.Alert == y.Alert })
 	}), b.Proofs...)
 	a.Events = append(a.Events, b.Events...)
+	a.Strangers = append(a.Strangers, b.Strangers...)
+	if over := len(a.Strangers) - maxStrangers; over > 0 {
+		a.Strangers = slices.Delete(a.Strangers, 0, over)
+	}
 	if over := len(a.Intervals) - maxUnwritten; over > 0 {
 		a.Intervals = slices.Delete(a.Intervals, 0, over)
 	}

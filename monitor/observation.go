@@ -66,6 +66,7 @@ type Observation struct {
 	NSID      string       `json:"nsid,omitempty"` // RFC 5001
 	RTT       Milliseconds `json:"rtt_ms"`
 	Error     string       `json:"error"`
+	TXID      uint16       `json:"-"` // of a query of ours over UDP, that was answered there; 0 for none
 	Packet    *Packet      `json:"packet,omitempty"`
 	Cache     *Cache       `json:"cache,omitempty"` // what was known of the endpoint as a cache; nil for nothing
 }

@@ -13,13 +13,14 @@ type Packet struct {
 	Src      netip.AddrPort `json:"src"`
 	Dst      netip.AddrPort `json:"dst"`
 	TXID     uint16         `json:"txid"`
-	HopLimit uint8          `json:"ip_ttl,omitempty"` // as received: IPv4 time to live, IPv6 hop limit
-	MAC      string         `json:"mac,omitempty"`    // that sent the frame
-	EDNS     bool           `json:"edns,omitempty"`   // it holds an OPT record (RFC 6891)
-	Broken   string         `json:"broken,omitempty"` // what is wrong with the message, if anything
-	Iface    int            `json:"iface,omitempty"`  // where it was captured: index of the interface
-	Link     uint16         `json:"link,omitempty"`   // link type of Raw, as in capture files
-	Raw      []byte         `json:"raw,omitempty"`    // the frame, from its link header
+	HopLimit uint8          `json:"ip_ttl,omitempty"`   // as received: IPv4 time to live, IPv6 hop limit
+	MAC      string         `json:"mac,omitempty"`      // that sent the frame
+	EDNS     bool           `json:"edns,omitempty"`     // it holds an OPT record (RFC 6891)
+	Broken   string         `json:"broken,omitempty"`   // what is wrong with the message, if anything
+	Nonlocal bool           `json:"nonlocal,omitempty"` // a response over this host's loopback interface, from an address that is not this host's
+	Iface    int            `json:"iface,omitempty"`    // where it was captured: index of the interface
+	Link     uint16         `json:"link,omitempty"`     // link type of Raw, as in capture files
+	Raw      []byte         `json:"raw,omitempty"`      // the frame, from its link header
 }
 
 // Transaction gives what names the transaction that an overheard sample is of,

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"encoding/json"
+	"net/netip"
 	"time"
 )
 
@@ -25,8 +26,29 @@ type Stats struct {
 	Queries      uint64 `json:"queries"`
 	Responses    uint64 `json:"responses"`
 	Transactions uint64 `json:"transactions"` // distinct queries seen
+	Flagged      uint64 `json:"flagged"`      // those of them that the alerts show
+	TCP          uint64 `json:"tcp"`          // messages over TCP
+	VLAN         uint64 `json:"vlan"`         // packets that carry a VLAN tag
 	Undecodable  uint64 `json:"undecodable"`
 	Dropped      uint64 `json:"dropped"`
+}
+
+// Flagged counts the transactions that the alerts show, each once.
+func (r Report) Flagged() uint64 {
+	type key struct {
+		file           string
+		at             int64
+		client, server netip.AddrPort
+		id             uint16
+		question       Question
+	}
+	seen := map[key]bool{}
+	for _, a := range r.Alerts {
+		for _, t := range a.Transactions {
+			seen[key{t.File, t.Time.UnixNano(), t.Client, t.Server, t.TXID, Question{t.Name, t.Type}}] = true
+		}
+	}
+	return uint64(len(seen))
 }
 
 // NewReport sums up judgements: the verdict is the worst of them, and unknown

@@ -33,6 +33,7 @@ func (m *Monitor) beat(now time.Time) {
 	for _, s := range m.order {
 		for _, q := range s.questions {
 			m.age(q, now)
+			q.hearsay.flush(now, &m.batch)
 		}
 		m.saveBaseline(s, now)
 	}
@@ -122,6 +123,7 @@ func (m *Monitor) takeResult(r result) {
 	q := r.job.question
 	for i, o := range r.sample.Answers {
 		m.notePeer(o)
+		m.follow(o)
 		m.recall(q, &r.sample.Answers[i])
 	}
 	if n := len(r.sample.Evidence); n > 0 {
@@ -185,6 +187,7 @@ func (m *Monitor) judge(q *question, s Sample, step int) {
 	if !slices.Contains(s.State, StateCaptive) {
 		s.Evidence = append(slices.Clip(s.Evidence), m.crowds(s)...)
 	}
+	s.Evidence = append(slices.Clip(s.Evidence), m.diverted(s)...)
 	m.meet(s)
 	if q.open() {
 		s.Evidence = append(append(slices.Clip(s.Evidence), m.acquainted(q, s)...), q.others(s)...)
@@ -271,7 +274,7 @@ func (m *Monitor) wants(q *question, r Ruling) bool {
 		if a.Kind.pathWide() && !m.unheard(q, a) {
 			continue // other names said it already
 		}
-		if a.Score >= suspectAt && !a.Kind.notice() || a.Local && a.Pending {
+		if a.Score >= suspectAt && !a.Kind.notice() && a.Kind != LocalProxy || a.Local && a.Pending {
 			return true
 		}
 	}

@@ -83,6 +83,8 @@ var rules = []rule{
 	{"l2.source_changed", packets, signs("l2.source_changed")},
 	{"resp.header_profile", packets, signs("resp.header_profile")},
 	{"resp.malformed", packets, signs("resp.malformed")},
+	{"resp.lo_nonlocal", packets, loNonlocal},
+	{"probe.no_wire", packets, noWire},
 	{"path.dead_resolver_answers", integrity, deadResolver},
 	{"path.ttl_limited", integrity, ttlLimited},
 	{"path.identity", integrity, pathIdentity},

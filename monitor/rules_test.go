@@ -220,7 +220,7 @@ func TestRules(t *testing.T) {
 	untested := slices.DeleteFunc(monitor.Rules(), func(r string) bool {
 		return strings.HasPrefix(r, "dup.") || strings.HasPrefix(r, "resp.") || strings.HasPrefix(r, "l2.")
 	})
-	for _, tt := range slices.Concat(ruleTests, factTests, ttlTests, answerTests) {
+	for _, tt := range slices.Concat(ruleTests, factTests, ttlTests, answerTests, diversionTests) {
 		untested = slices.DeleteFunc(untested, func(r string) bool { return r == tt.rule && len(tt.want) > 0 })
 		t.Run(tt.rule+"/"+tt.name, func(t *testing.T) {
 			var got []string

@@ -74,7 +74,19 @@ type WireStatus struct {
 	Undecodable  uint64   `json:"undecodable"`
 	Lost         uint64   `json:"lost"`  // packets, by the kernel
 	Blind        uint64   `json:"blind"` // transactions or packets that the table or memory had no room for
-	Error        string   `json:"error,omitempty"`
+
+	// How the table of open transactions gets along. While it is full, transactions
+	// end early, and Hold is how long after their answer; within a second of it they
+	// are Blind.
+	Open      int          `json:"open"`
+	Room      int          `json:"room"`
+	Hold      Milliseconds `json:"hold_ms"`
+	Shortened uint64       `json:"shortened"`
+
+	Withheld uint64 `json:"withheld"` // answers for watched names, beyond what the judge is given in a flood
+	Strays   uint64 `json:"strays"`   // responses to an open port, with an id that was not asked with
+	Unkept   uint64 `json:"unkept"`   // responses to names that are not watched, for which passive DNS had no room
+	Error    string `json:"error,omitempty"`
 }
 
 // WatchStatus is one name in a Status.

@@ -6,7 +6,9 @@ import (
 )
 
 // Interval is a run of equal answers of one endpoint to one question: what
-// history keeps in place of single polls.
+// history keeps in place of single polls. One that was overheard is every time that
+// the answer was: others may have come in between. A store adds what it is given of
+// it to what it has.
 type Interval struct {
 	Question  Question  `json:"question"`
 	Resolver  string    `json:"resolver"` // Observation.Label
@@ -19,7 +21,8 @@ type Interval struct {
 	Count     int       `json:"count"`
 	TTLMin    uint32    `json:"ttl_min"`
 	TTLMax    uint32    `json:"ttl_max"`
-	Verdict   Verdict   `json:"verdict"` // of the question when it began
+	Verdict   Verdict   `json:"verdict"`       // of the question when it began
+	Via       Via       `json:"via,omitempty"` // Wire where it was overheard; empty where it was asked for
 }
 
 // Series names the endpoint and question that the interval belongs to. It
@@ -32,6 +35,7 @@ func (i Interval) Series() string {
 // later Interval of the same series and First replaces an earlier one.
 type Batch struct {
 	Intervals []Interval
+	Strangers []Stranger // what was overheard of names that nobody watches; adds to what the store holds
 	Baselines []Baseline
 	Alerts    []Alert  // by ID; replaces what the store holds
 	Proofs    []Proofs // by alert; replaces what the store holds
@@ -48,7 +52,7 @@ type Proofs struct {
 
 // Empty reports whether there is nothing to write.
 func (b *Batch) Empty() bool {
-	return len(b.Intervals)+len(b.Baselines)+len(b.Alerts)+len(b.Proofs)+len(b.Events) == 0
+	return len(b.Strangers)+len(b.Intervals)+len(b.Baselines)+len(b.Alerts)+len(b.Proofs)+len(b.Events) == 0
 }
 
 // Store remembers. Its methods may be called from several goroutines; values
@@ -67,6 +71,7 @@ type HistoryQuery struct {
 	Name     string // in the form of ParseName
 	Type     Type   // 0 for all
 	Resolver string // Observation.Label; empty for all
+	Via      Via    // Probe for what was asked for, Wire for what was overheard; empty for both
 	Since    time.Time
 	Until    time.Time
 	Limit    int // of intervals, the newest first; a store has a bound of its own

@@ -54,6 +54,7 @@ type question struct {
 	waiters  []waiter
 	wakes    bucket
 	heard    heard
+	hearsay  hearsay
 	gone     bool // a reload took it off the list
 }
 
@@ -100,7 +101,7 @@ func (q *question) context(p *Policy) *Case {
 
 // learn takes what the last sample shows into history.
 func (q *question) learn(p *Policy, r Ruling) (changed bool) {
-	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt && !a.Kind.notice() })
+	calm := !slices.ContainsFunc(r.Accusations, func(a Accusation) bool { return a.Score >= suspectAt && !a.Kind.notice() && a.Kind != LocalProxy })
 	return Learn(q.subject.base, q.context(p), calm)
 }
 

@@ -15,6 +15,8 @@ func (k Kind) Phrase() string {
 	switch k {
 	case PathRewritten:
 		return "port 53 from here is answered by someone else, with lies"
+	case LocalHost:
+		return "on this host itself port 53 is led elsewhere, to lies"
 	case PathInjection:
 		return "someone on the way answers before the resolver does"
 	case AttackAttempt:
@@ -29,6 +31,8 @@ func (k Kind) Phrase() string {
 		return "someone poses as an encrypted resolver"
 	case PathRedirected:
 		return "port 53 from here is answered by someone else, so far honestly"
+	case LocalProxy:
+		return "on this host itself port 53 is led elsewhere, so far to honest answers"
 	case PathRelayed:
 		return "someone on the way relays TLS connections, and sees who talks to whom"
 	case NXRewritten:
@@ -47,6 +51,8 @@ func claim(a Alert) string {
 	switch a.Kind {
 	case PathRewritten:
 		return fmt.Sprintf("port 53 from here is answered by someone else, with lies about %s", name)
+	case LocalHost:
+		return fmt.Sprintf("on this host itself questions to %s are led elsewhere, to lies about %s", orThe(server(a.Resolver), "the resolver"), name)
 	case PathInjection:
 		return fmt.Sprintf("someone between here and %s answers first, with lies about %s", orThe(server(a.Resolver), "the resolver"), name)
 	case AttackAttempt:
@@ -73,6 +79,8 @@ func claim(a Alert) string {
 		return fmt.Sprintf("someone between here and %s poses as it: it does not prove its name, and is no witness", a.Resolver)
 	case PathRedirected:
 		return "port 53 from here is answered by someone else; nothing false was heard from it so far"
+	case LocalProxy:
+		return fmt.Sprintf("on this host itself questions to %s are led elsewhere; nothing false was heard from there so far", orThe(server(a.Resolver), "the resolver"))
 	case PathRelayed:
 		return fmt.Sprintf("someone on the way leads connections through %s, which relays TLS: it cannot read it, and sees who talks to whom", join(a.Observed, "an address of its own"))
 	case NXRewritten:
@@ -102,6 +110,8 @@ func wouldChange(k Kind, observed []string, name string) string {
 		return fmt.Sprintf("a witness that gives %s too", at)
 	case PathRedirected:
 		return "silence where no resolver is, and operators that are in plain who they are over TLS"
+	case LocalProxy:
+		return "answers of the resolver that come from where it is: over a link of this host"
 	case NXRewritten:
 		return "a denial for names that nobody has"
 	case Denial, PolicyBlock:
@@ -204,6 +214,9 @@ func guidance(a Alert) []string {
 	case PathRewritten:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"Until it is found, resolve over TLS (DoT or DoH) from this host.")
+	case LocalHost:
+		g = append(g, "Find what leads port 53 elsewhere on this host: nft list ruleset, iptables -t nat -S OUTPUT, bpftool cgroup tree; and who listens there: ss -lunp.",
+			"A proxy of yours (dnscrypt-proxy, AdGuard, a VPN client) lies as its own resolvers do: look at them. Nobody's: who put it there can do more here than that.")
 	case PathInjection, AttackAttempt:
 		g = append(g, "Find the machine that sends the forged packets by their MAC, IP TTL and times: dnstaster evidence export, with this alert's id, has them.",
 			"On a network of yours: turn on DHCP snooping and ARP inspection. Until it is found, resolve over TLS (DoT or DoH) from this host.")
@@ -231,6 +244,9 @@ func guidance(a Alert) []string {
 	case PathRedirected:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"If it is meant, leave it: what it says is compared with witnesses over TLS all the same.")
+	case LocalProxy:
+		g = append(g, "Find what leads port 53 elsewhere on this host: nft list ruleset, iptables -t nat -S OUTPUT, bpftool cgroup tree; and who listens there: ss -lunp.",
+			"If it is meant (dnscrypt-proxy, AdGuard, a VPN client, a cache of the cluster), acknowledge it: what it says is compared with witnesses over TLS all the same.")
 	case NXRewritten:
 		g = append(g, fmt.Sprintf("Ask whoever runs %s to turn it off; a typing error leads to somebody's server until then. Or take another resolver.", orThe(a.Resolver, "the resolver")))
 	case Denial:

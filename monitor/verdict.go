@@ -81,6 +81,7 @@ type Kind string
 // The kinds of alerts that exist so far, the worst first.
 const (
 	PathRewritten   Kind = "path_rewritten"
+	LocalHost       Kind = "local_host"
 	PathInjection   Kind = "path_injection"
 	ResolverCache   Kind = "resolver_cache"
 	AuthorityHijack Kind = "authority_hijack_suspected"
@@ -88,6 +89,7 @@ const (
 	Rebinding       Kind = "rebinding"
 	TLSIntercepted  Kind = "tls_mitm"
 	PathRedirected  Kind = "path_redirected"
+	LocalProxy      Kind = "local_proxy"
 	PathRelayed     Kind = "path_relay"
 	NXRewritten     Kind = "nxdomain_rewrite"
 	Denial          Kind = "denial"
@@ -105,7 +107,9 @@ func (k Kind) notice() bool { return k == ChangeNotice || k == ZoneBogus }
 
 // pathWide reports whether the kind is about the way to a resolver, and not about
 // the name at which it was noticed: it is said once, for all names.
-func (k Kind) pathWide() bool { return k == TLSIntercepted || k == PathRedirected || k == PathRelayed }
+func (k Kind) pathWide() bool {
+	return k == TLSIntercepted || k == PathRedirected || k == LocalProxy || k == PathRelayed
+}
 
 // paltry reports whether the kind is written down and calls nobody.
 func (k Kind) paltry() bool { return k == Denial || k == PolicyBlock || k == NXRewritten }

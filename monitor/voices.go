@@ -135,6 +135,8 @@ func because(a *Accusation, vs []Voice) string {
 		return "the path: one query got two answers that contradict each other, and a resolver gives one"
 	case a.Kind == TLSIntercepted:
 		return fmt.Sprintf("the way to it: it does not prove its name, and others over TLS do (%s)", phrase(right))
+	case a.Kind == LocalHost || a.Kind == LocalProxy:
+		return "this host: questions to a resolver elsewhere are answered without leaving it, or leave it for somebody else"
 	case a.Attribution == AtHost:
 		return "this host: the C library says it each time, and no nameserver of this host ever does"
 	case a.Kind == AuthorityHijack && has("auth.ns_split"):

@@ -10,6 +10,7 @@ import (
 // each heap. The one against this host's own path comes first.
 func (v *view) accuse(fs []Finding) []Accusation {
 	heaps := map[string]*Accusation{}
+	fs, v.away = setAside(fs)
 	for _, f := range fs {
 		key := f.Group
 		if f.Local {
@@ -31,6 +32,9 @@ func (v *view) accuse(fs []Finding) []Accusation {
 		v.weigh(a)
 		v.measure(a)
 		as = append(as, *a)
+	}
+	if !slices.ContainsFunc(as, func(a Accusation) bool { return a.Kind == LocalHost }) {
+		as = append(as, v.proxies()...)
 	}
 	if slices.ContainsFunc(as, func(a Accusation) bool { return a.Local && a.Kind == AuthorityHijack }) {
 		as = slices.DeleteFunc(as, func(a Accusation) bool { return !a.Local && a.Kind == AuthorityHijack }) // one thing, said once
@@ -109,6 +113,12 @@ func (v *view) weigh(a *Accusation) {
 	a.Pinned = declared // a lock was learnt: that everybody breaks it may be a change
 	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
 		has("dnssec.stripped", strong) || minority && unknown
+	lying := len(v.liars()) >= uniformGroups || split || redirected && a.Content
+	diverted := a.Local && len(v.away) > 0 && (a.Content || lying)
+	if diverted {
+		a.Findings = append(a.Findings, v.away...)
+		a.Score = score(a.Findings)
+	}
 	witnesses := len(v.goodGroups(a.Group))
 
 	switch {
@@ -119,6 +129,8 @@ func (v *view) weigh(a *Accusation) {
 	case mismatch && redirected, mismatch && (split || uniform || nsSplit) && witnesses >= 2: // S3
 		a.Confidence = Confirmed
 	case mismatch && unknown && witnesses >= 2: // S4
+		a.Confidence = Confirmed
+	case diverted && (mismatch || uniform): // S6
 		a.Confidence = Confirmed
 	case redirected && uniform: // S7
 		a.Confidence = Confirmed
@@ -135,7 +147,6 @@ func (v *view) weigh(a *Accusation) {
 	if v.injected(a) {
 		return
 	}
-	lying := len(v.liars()) >= uniformGroups || split || redirected && a.Content
 	special := has("div.special_purpose", medium)
 	withheld, byPolicy := v.withheld(a)
 	switch {
@@ -147,6 +158,8 @@ func (v *view) weigh(a *Accusation) {
 		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
 	case has("div.sni_relay", strong) && !mismatch && !bogus:
 		a.Kind, a.Attribution, a.Harmless, a.Content = PathRelayed, AtPath, true, false
+	case diverted:
+		a.Kind, a.Attribution = LocalHost, AtHost
 	case a.Local && lying:
 		a.Kind, a.Attribution = PathRewritten, AtPath
 	case has("path.encrypted_mitm", weak):

@@ -36,19 +36,32 @@ const (
 	wakesPerAll  = 1
 )
 
-// heard bounds how many contradictions about one question are judged.
+// heard bounds how much of what is overheard about one question is judged, so that
+// forged packets do not keep the judge from all else: one answer in ten seconds in any
+// case, and of more what all questions together may have.
 type heard struct {
-	bucket bucket
+	conflicts, answers bucket
+	first              bucket
 }
 
 const (
-	conflictsAtOnce = 16
-	conflictsPer    = 250 * time.Millisecond
+	heardAtOnce   = 16
+	heardPer      = 250 * time.Millisecond // for one more
+	heardFirst    = 10 * time.Second
+	heardOfAll    = 64
+	heardPerOfAll = time.Second / 32
 )
+
+// heed reports whether one more of a sort is judged.
+func (m *Monitor) heed(q *question, sort *bucket, now time.Time) bool {
+	return sort.take(now, heardAtOnce, heardPer) &&
+		(q.heard.first.take(now, 1, heardFirst) || m.heeds.take(now, heardOfAll, heardPerOfAll))
+}
 
 // takeSample judges a sample that was overheard. Of a name that is not watched
 // nothing is kept but a count.
 func (m *Monitor) takeSample(s Sample) {
+	m.listen(s)
 	conflict := s.conflict(m.policy)
 	subject := m.subjects[s.Question.Name]
 	if subject == nil || subject.question(s.Question.Type) == nil {
@@ -60,17 +73,21 @@ func (m *Monitor) takeSample(s Sample) {
 	m.counts.Overheard++
 	q := subject.question(s.Question.Type)
 	m.introduce(&s)
+	m.counts.Unkept += uint64(q.overhear(s, &m.batch))
 	for i := range s.Answers {
 		m.recall(q, &s.Answers[i])
 	}
 	now := m.cfg.Now()
 	if conflict {
 		m.counts.Conflicts++
-		if !q.heard.bucket.take(now, conflictsAtOnce, conflictsPer) {
+		if !m.heed(q, &q.heard.conflicts, now) {
 			m.counts.Unheeded++
 			return
 		}
 	} else if m.familiar(q, s) {
+		return
+	} else if !m.heed(q, &q.heard.answers, now) {
+		m.counts.Unheeded++
 		return
 	}
 	// Either way somebody must be asked; what is odd beyond the budget waits for

@@ -220,7 +220,7 @@ func (w *world) Ask(ctx context.Context, r monitor.Resolver, q monitor.Question)
 
 // to fills in what came back.
 func (r reply) to(o monitor.Observation, q monitor.Question) monitor.Observation {
-	o.RTT = monitor.Milliseconds(3 * time.Millisecond)
+	o.RTT, o.TXID = monitor.Milliseconds(3*time.Millisecond), 4711
 	if r.err != "" {
 		o.Error = r.err
 		return o

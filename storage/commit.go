@@ -34,6 +34,7 @@ func (db *DB) Commit(ctx context.Context, b *monitor.Batch) (err error) {
 	if err != nil {
 		return err
 	}
+	db.disguise(&e, b.Strangers)
 	var last uint64
 	err = db.update(ctx, 0, func(w *writer) error {
 		last, err = e.write(w)
@@ -47,6 +48,7 @@ func (db *DB) Commit(ctx context.Context, b *monitor.Batch) (err error) {
 		b.Events[i].Seq = first + uint64(i) + 1
 	}
 	db.rise(last)
+	db.note(func(s *Stats) { s.Forgotten += e.forgot })
 	return nil
 }
 
@@ -57,9 +59,19 @@ type encoded struct {
 	baselines, alerts []record
 	proofs            []record
 	events            [][]byte
+	heard             []sighting
+	strangers         []meeting
+	most              uint64 // strangers that there may be
+	forgot            uint64 // those that went for others
 }
 
 type record struct{ key, value []byte }
+
+// sighting is an answer that was overheard.
+type sighting struct {
+	key []byte
+	monitor.Interval
+}
 
 // change is an interval that begins or grows.
 type change struct {
@@ -74,6 +86,14 @@ func encode(b *monitor.Batch) (e encoded, err error) {
 		i := &b.Intervals[n]
 		if !stamped(i.First) || !stamped(i.Last) {
 			return e, fmt.Errorf("interval of %q has no usable time", i.Question.Name)
+		}
+		if i.Via == monitor.Wire {
+			key, err := heardKey(i)
+			if err != nil {
+				return e, fmt.Errorf("answer overheard: %w", err)
+			}
+			e.heard = append(e.heard, sighting{key, *i})
+			continue
 		}
 		key, err := seriesOf(i).key()
 		if err != nil {
@@ -135,6 +155,7 @@ func encode(b *monitor.Batch) (e encoded, err error) {
 	slices.SortStableFunc(e.intervals, func(a, b change) int {
 		return cmp.Or(bytes.Compare(a.series, b.series), cmp.Compare(a.first, b.first))
 	})
+	slices.SortStableFunc(e.heard, func(a, b sighting) int { return bytes.Compare(a.key, b.key) })
 	for _, r := range [][]record{e.baselines, e.alerts, e.proofs} {
 		slices.SortStableFunc(r, func(a, b record) int { return bytes.Compare(a.key, b.key) })
 	}
@@ -155,6 +176,20 @@ func (e *encoded) write(w *writer) (last uint64, err error) {
 	for _, c := range e.intervals {
 		if err := c.put(w); err != nil {
 			return 0, err
+		}
+	}
+	for _, s := range e.heard {
+		if err := putHeard(w, s.key, s.Interval); err != nil {
+			return 0, err
+		}
+	}
+	for _, m := range e.strangers {
+		forgot, err := m.meet(w, e.most)
+		if err != nil {
+			return 0, err
+		}
+		if forgot {
+			e.forgot++
 		}
 	}
 	for _, r := range e.baselines {

@@ -9,6 +9,11 @@
 // kept apart from the past ones: it is the one that is written again and again
 // while it grows, and the list of the newest is also the list of all series.
 //
+// What was overheard lies beside it: each answer of an endpoint to a watched question,
+// with when it came first and last; and of names that nobody watches, under keyed
+// hashes, when they were answered and with how many addresses. The key is in a file of
+// its own.
+//
 // A batch is what one commit writes: intervals, baselines, alerts and events,
 // all or nothing, on disk when [DB.Commit] returns.
 //

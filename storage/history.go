@@ -30,7 +30,12 @@ func (db *DB) History(ctx context.Context, q monitor.HistoryQuery) ([]monitor.In
 	}
 	q.Limit = min(q.Limit, maxHistory)
 	var list []monitor.Interval
-	err := db.view(ctx, func(tx *bolt.Tx) error {
+	err := db.view(ctx, func(tx *bolt.Tx) (err error) {
+		if q.Via != monitor.Probe {
+			if list, err = readHeard(ctx, tx, q, list); err != nil || q.Via == monitor.Wire {
+				return err
+			}
+		}
 		all, older := current.in(tx).Cursor(), past.in(tx).Cursor()
 		prefix := nameKey(q.Name)
 		for k, v := all.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = all.Next() {

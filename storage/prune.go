@@ -34,13 +34,14 @@ var errIdle = errors.New("nothing to prune")
 type pruner struct {
 	at       []byte    // the series to go on with; nil to begin with the first
 	pressed  bool      // more is in use than should be
+	heard    [2][]byte // the overheard answer, and the stranger, to go on with
 	floor    time.Time // intervals that ended before go, where it is set
 	squeezed bool      // intervals are as short as they may be
 }
 
 // Prune drops, in one short transaction, some of what is over for longer than
 // Config.Retention; more says that another call has work to do. Over are
-// intervals by when they were last seen, resolved alerts by when they were, and
+// intervals, and what was overheard, by when they were last seen, resolved alerts by when they were, and
 // events by when they happened. What is not dropped for its age:
 //
 //   - the newest interval of a series, and events that a cursor has not passed,
@@ -71,6 +72,7 @@ func (db *DB) Prune(ctx context.Context, now time.Time) (more bool, err error) {
 		st.PrunedIntervals += s.intervals
 		st.PrunedAlerts += s.alerts
 		st.PrunedEvents += s.events
+		st.PrunedHeard += s.heard
 	})
 	return more, nil
 }
@@ -131,6 +133,11 @@ func (p *pruner) cut(s *slice, now time.Time, retention time.Duration) (more boo
 	through, err := p.intervals(s, max(old, stampOf(p.floor)), ancient)
 	if err != nil || !through {
 		return true, err
+	}
+	for i, t := range []table{heard, strangers} {
+		if through, err := s.pruneHeard(t, &p.heard[i], max(old, stampOf(p.floor))); err != nil || !through {
+			return true, err
+		}
 	}
 	alertsUntil, squeeze := old, p.pressed && p.squeezed
 	if squeeze {
@@ -208,12 +215,49 @@ type slice struct {
 	left  int       // records that it may still drop
 	until time.Time // it may go on looking
 
-	intervals, alerts, events uint64 // that it dropped
+	intervals, alerts, events, heard uint64 // that it dropped
 }
 
-func (s *slice) dropped() uint64 { return s.intervals + s.alerts + s.events }
+func (s *slice) dropped() uint64 { return s.intervals + s.alerts + s.events + s.heard }
 
 func (s *slice) spent() bool { return s.left <= 0 || time.Now().After(s.until) }
+
+// pruneHeard drops what was last overheard before the cutoff, and reports whether it
+// came through to the end of the table.
+func (s *slice) pruneHeard(t table, at *[]byte, cutoff stamp) (through bool, err error) {
+	var keys [][]byte
+	c := s.w.buckets[t].Cursor()
+	k, v := c.Seek(*at)
+	for ; k != nil && !s.spent(); k, v = c.Next() {
+		last, err := t.lastHeard(v)
+		if err != nil {
+			return false, err
+		}
+		if last < cutoff {
+			keys = append(keys, bytes.Clone(k))
+			s.left--
+		}
+	}
+	*at = bytes.Clone(k)
+	for _, k := range keys {
+		if err := s.w.drop(t, k); err != nil {
+			return false, err
+		}
+		s.heard++
+	}
+	return k == nil, nil
+}
+
+// lastHeard reads from a value of either table when that was.
+func (t table) lastHeard(v []byte) (stamp, error) {
+	if len(v) < 16 {
+		return 0, fmt.Errorf("%w: %s: a value of %d bytes", ErrCorrupt, t, len(v))
+	}
+	if t == heard {
+		v = v[8:]
+	}
+	return stampAt(v), nil
+}
 
 // pruneAlerts drops alerts that were resolved before the cutoff.
 func (s *slice) pruneAlerts(cutoff stamp) error {

@@ -99,6 +99,10 @@ func (t table) parse(k, v []byte) (err error) {
 		_, err = parseEvent(k, v)
 	case cursors:
 		_, err = parseSeq(v)
+	case heard:
+		_, err = parseHeard(k, v)
+	case strangers:
+		_, err = parseStranger(k, v)
 	}
 	return err
 }

@@ -90,6 +90,14 @@ func FuzzRecords(f *testing.F) {
 	f.Add(byte(baselines), enc.baselines[0].key, enc.baselines[0].value)
 	f.Add(byte(current), enc.intervals[0].series, append(pastKey(1, stampOf(t0)), enc.intervals[0].value...))
 	f.Add(byte(past), pastKey(1, stampOf(t0)), enc.intervals[0].value)
+	say := overheard("a.", "isp", "192.0.2.1", t0, t0, 1)
+	said, err := heardKey(&say)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(byte(heard), said, appendHeard(nil, &say))
+	row := stranger{first: 1, last: 2, count: 3, more: true, addresses: []strangerAddress{{first: 1, last: 2, count: 3}}}
+	f.Add(byte(strangers), make([]byte, nameHashLen+2), row.bytes())
 	f.Add(byte(ends), endKey(never, "01J"), []byte{})
 	f.Add(byte(cursors), []byte("ops"), seqKey(1))
 	f.Fuzz(func(t *testing.T, which byte, k, v []byte) {

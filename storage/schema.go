@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,10 +25,12 @@ const (
 	ends                   // end and id: nothing; alerts by when they were resolved, open ones last
 	events                 // sequence: an event
 	cursors                // endpoint: a sequence
+	heard                  // series and digest of an answer: when it was overheard, and what it says
+	strangers              // keyed hash of a name, and type: when it was overheard, and keyed hashes of addresses
 	tables
 )
 
-var tableNames = [tables]string{"current", "past", "baselines", "alerts", "proofs", "ends", "events", "cursors"}
+var tableNames = [tables]string{"current", "past", "baselines", "alerts", "proofs", "ends", "events", "cursors", "heard", "strangers"}
 
 func (t table) String() string { return tableNames[t] }
 
@@ -47,7 +50,19 @@ type step func(*bolt.Tx) error
 
 // migrations[n] brings a file of schema n+1 to n+2. The schema of this program
 // is what the last of them leads to, so 1 while there is none.
-var migrations []step
+var migrations = []step{overhears}
+
+// overhears adds what is kept of what was overheard.
+func overhears(tx *bolt.Tx) error {
+	for _, t := range []table{heard, strangers} {
+		if _, err := tx.CreateBucket([]byte(tableNames[t])); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket(metaBucket)
+	old := meta.Get(metaCounts)
+	return meta.Put(metaCounts, append(slices.Clone(old), make([]byte, 16)...))
+}
 
 // prepare fills a fresh file, and migrates an old one.
 func (db *DB) prepare(f *file) error {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,23 +40,23 @@ func TestSchema(t *testing.T) {
 	id := db.ID()
 	db.Close()
 
-	if _, err := openWith(Config{Path: path}, log, []step{note("first"), broken}); err == nil || !strings.Contains(err.Error(), "migrate from schema 2: cannot") {
+	if _, err := openWith(Config{Path: path}, log, append(slices.Clone(migrations), note("first"), broken)); err == nil || !strings.Contains(err.Error(), "migrate from schema 3: cannot") {
 		t.Fatalf("opening with a migration that fails = %v", err)
 	}
 	// Nothing of it happened.
 	db, _ = openAt(t, Config{Path: path})
-	if db.Stats().Schema != 1 || noted(db, "first") != "" {
+	if db.Stats().Schema != 2 || noted(db, "first") != "" {
 		t.Errorf("after a failed migration schema is %d, note %q", db.Stats().Schema, noted(db, "first"))
 	}
 	db.Close()
 
-	steps := []step{note("first"), note("second")}
+	steps := append(slices.Clone(migrations), note("first"), note("second"))
 	for range 2 { // and once only
 		db, err := openWith(Config{Path: path}, log, steps)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if db.Stats().Schema != 3 || noted(db, "first") != "x" || noted(db, "second") != "x" || db.ID() != id || db.Last() != 1 {
+		if db.Stats().Schema != 4 || noted(db, "first") != "x" || noted(db, "second") != "x" || db.ID() != id || db.Last() != 1 {
 			t.Errorf("after migrating: schema %d, notes %q and %q", db.Stats().Schema, noted(db, "first"), noted(db, "second"))
 		}
 		check(t, db)
@@ -67,7 +68,7 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Open(Config{Path: path}, log)
-	if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "it is 3, known is 1") {
+	if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "it is 4, known is 2") {
 		t.Errorf("Open of a newer schema = %v", err)
 	}
 	after, err := os.ReadFile(path)

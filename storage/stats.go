@@ -18,6 +18,8 @@ type Stats struct {
 	Baselines uint64
 	Alerts    uint64
 	Events    uint64
+	Heard     uint64 // answers that were overheard
+	Strangers uint64 // questions that were, and nobody watches
 	Cursors   uint64
 	LastEvent uint64 // its number
 
@@ -30,6 +32,8 @@ type Stats struct {
 	SetAside  string // the last damaged file that was replaced; empty if none
 	SetAsides uint64
 
+	Forgotten       uint64 // strangers that went for others
+	PrunedHeard     uint64 // of both
 	PrunedIntervals uint64
 	PrunedAlerts    uint64
 	PrunedEvents    uint64
@@ -58,6 +62,7 @@ func (db *DB) noteSizes(size, used int64) {
 	db.note(func(s *Stats) {
 		s.FileBytes, s.UsedBytes = size, used
 		s.Intervals = n[current] + n[past]
+		s.Heard, s.Strangers = n[heard], n[strangers]
 		s.Baselines, s.Alerts, s.Events, s.Cursors = n[baselines], n[alerts], n[events], n[cursors]
 	})
 }

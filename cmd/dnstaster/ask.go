@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -187,24 +189,50 @@ func actCommand(socket *string, action monitor.Action, use, short string) *cobra
 }
 
 func historyCommand() *cobra.Command {
-	var asJSON bool
-	var since, typ, resolver string
+	var asJSON, cof bool
+	var since, typ, resolver, via, address string
 	var limit int
 	cmd := &cobra.Command{
-		Use:     "history NAME",
-		Short:   "Show what each resolver answered, and from when until when",
-		Example: "  dnstaster history api.partner.example --type A --since 7d",
-		Args:    cobra.ExactArgs(1),
+		Use:   "history NAME",
+		Short: "Show what each resolver answered, and from when until when",
+		Long: `history shows what each resolver answered for a watched name: runs of equal answers
+that were asked for, and answers that were overheard (wire), each from the first
+time to the last. Of one server the same answer within 10 s counts once.
+
+With capture.unwatched: hash it also tells when a name that nobody watches was
+answered, and with --address whether that address was among the answers.`,
+		Example: `  dnstaster history api.partner.example --type A --since 7d
+  dnstaster history api.partner.example --cof --via wire
+  dnstaster history mail.example --address 198.51.100.66`,
+		Args: cobra.ExactArgs(1),
 	}
 	socket := socketFlag(cmd)
 	jsonFlag(cmd, &asJSON)
 	cmd.Flags().StringVar(&since, "since", "", "how far back, such as 2h or 7d")
 	cmd.Flags().StringVar(&typ, "type", "", "only this record type")
 	cmd.Flags().StringVar(&resolver, "resolver", "", "only this resolver")
-	cmd.Flags().IntVar(&limit, "limit", 100, "how many at most")
+	cmd.Flags().StringVar(&via, "via", "", "only what was asked for (probe), or overheard (wire)")
+	cmd.Flags().StringVar(&address, "address", "", "of a name that is not watched: whether it was answered with this address")
+	cmd.Flags().BoolVar(&cof, "cof", false, "print passive DNS in the common output format, one JSON object a line")
+	cmd.Flags().IntVar(&limit, "limit", 100, "how many at most; 10000 with --cof")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		q := monitor.HistoryQuery{Resolver: resolver, Limit: limit}
+		if cof && asJSON {
+			return usage("--cof and --json: want one of them")
+		}
+		if cof && !cmd.Flags().Changed("limit") {
+			limit = maxHistory
+		}
+		q := monitor.HistoryQuery{Resolver: resolver, Limit: limit, Via: monitor.Via(via)}
+		if via != "" && q.Via != monitor.Probe && q.Via != monitor.Wire {
+			return usage("--via: want probe or wire, not %q", via)
+		}
 		var err error
+		var asked netip.Addr
+		if address != "" {
+			if asked, err = netip.ParseAddr(address); err != nil {
+				return usage("--address: want an IP address, not %q", address)
+			}
+		}
 		if q.Name, err = monitor.ParseName(args[0]); err != nil {
 			return usage("%w", err)
 		}
@@ -220,17 +248,39 @@ func historyCommand() *cobra.Command {
 			}
 			q.Since = time.Now().Add(-time.Duration(d))
 		}
-		is, err := client(*socket).History(cmd.Context(), q)
+		c := client(*socket)
+		is, err := c.History(cmd.Context(), q)
 		if err != nil {
 			return err
 		}
-		if asJSON {
+		if cof {
+			host, err := os.Hostname()
+			if err != nil {
+				return err
+			}
+			return report.COF(cmd.OutOrStdout(), host, is)
+		}
+		var ss []monitor.Stranger
+		if len(is) == 0 || asked.IsValid() {
+			if ss, err = c.Unwatched(cmd.Context(), q.Name, asked); err != nil {
+				return err
+			}
+		}
+		switch {
+		case asJSON && len(ss) > 0:
+			return printJSON(cmd, ss)
+		case asJSON:
 			return printJSON(cmd, is)
+		case len(ss) > 0:
+			return report.Unwatched(cmd.OutOrStdout(), ss)
 		}
 		return report.History(cmd.OutOrStdout(), is)
 	}
 	return cmd
 }
+
+// maxHistory is as many intervals as a daemon gives.
+const maxHistory = 10_000
 
 // followWait is how long one request of events --follow waits for an event.
 const followWait = 30 * time.Second

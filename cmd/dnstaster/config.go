@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/storage"
@@ -92,6 +93,8 @@ type captureConfig struct {
 	Interfaces []string `yaml:"interfaces"`
 	Unwatched  string   `yaml:"unwatched"`
 	At         position
+
+	Transactions capacity `yaml:"transactions"` // of all interfaces together
 }
 
 type storageConfig struct {
@@ -164,7 +167,10 @@ const (
 	minInterval   = 5 * time.Second
 	minHeartbeat  = 10 * time.Second
 	anyInterface  = "any"
-	maxInterface  = 15 // octets in the name of one
+
+	unwatchedCount = "count"
+	unwatchedHash  = "hash"
+	maxInterface   = 15 // octets in the name of one
 )
 
 // configPath is where the configuration is, if no flag says otherwise.
@@ -245,7 +251,10 @@ func (c *config) setDefaults() {
 		c.Capture.Interfaces = []string{anyInterface}
 	}
 	if c.Capture.Unwatched == "" {
-		c.Capture.Unwatched = "count"
+		c.Capture.Unwatched = unwatchedCount
+	}
+	if c.Capture.Transactions == 0 {
+		c.Capture.Transactions = capture.DefaultTransactions
 	}
 	if c.Storage.Path == "" {
 		c.Storage.Path = defaultStore

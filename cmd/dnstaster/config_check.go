@@ -104,8 +104,8 @@ func (c *config) check() []problem {
 			bad(c.Capture.At, "interfaces: %s is there twice", name)
 		}
 	}
-	if c.Capture.Unwatched != "" && c.Capture.Unwatched != "count" {
-		bad(c.Capture.At, "unwatched: want count, not %q", c.Capture.Unwatched)
+	if u := c.Capture.Unwatched; u != "" && u != unwatchedCount && u != unwatchedHash {
+		bad(c.Capture.At, "unwatched: want count or hash, not %q", u)
 	}
 	if !slices.Contains([]string{"", "default", "lab"}, c.Timing.Profile) {
 		bad(c.Timing.At, "profile: want default or lab, not %q", c.Timing.Profile)

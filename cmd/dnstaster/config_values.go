@@ -76,6 +76,23 @@ func (s size) MarshalText() ([]byte, error) {
 	return []byte(strconv.FormatInt(int64(s), 10) + "B"), nil
 }
 
+// capacity is how many queries are held at once.
+type capacity int
+
+const (
+	minCapacity = 1 << 10
+	maxCapacity = 1 << 22
+)
+
+func (c *capacity) UnmarshalText(b []byte) error {
+	n, err := strconv.Atoi(string(b))
+	if err != nil || n < minCapacity || n > maxCapacity {
+		return fmt.Errorf("want a whole number from %d to %d, not %q", minCapacity, maxCapacity, b)
+	}
+	*c = capacity(n)
+	return nil
+}
+
 // domain is a domain name.
 type domain string
 

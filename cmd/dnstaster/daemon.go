@@ -170,6 +170,7 @@ func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *da
 	if err != nil {
 		return d, err
 	}
+	mc.Sniffer = follower{d}
 	if d.monitor, err = monitor.New(mc, d.senses, d.senses, d.store, log.With("part", "monitor")); err != nil {
 		return d, err
 	}

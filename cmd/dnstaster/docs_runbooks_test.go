@@ -65,6 +65,8 @@ func TestRunbooks(t *testing.T) {
 func TestRunbookLeak(t *testing.T) {
 	for kind, leaks := range map[monitor.Kind][]monitor.Leak{
 		monitor.PathRewritten:   {monitor.LeakUnchecked, monitor.LeakIfHijacked},
+		monitor.LocalHost:       {monitor.LeakUnchecked, monitor.LeakIfHijacked},
+		monitor.LocalProxy:      {monitor.LeakNo},
 		monitor.PathInjection:   {monitor.LeakUnchecked, monitor.LeakIfHijacked},
 		monitor.AttackAttempt:   {monitor.LeakNo, monitor.LeakUnchecked, monitor.LeakIfHijacked},
 		monitor.ResolverCache:   {monitor.LeakNo, monitor.LeakUnchecked, monitor.LeakIfHijacked},
@@ -91,6 +93,8 @@ func TestRunbookLeak(t *testing.T) {
 func TestRunbookOutput(t *testing.T) {
 	for _, a := range []monitor.Alert{
 		{Kind: monitor.PathRewritten, Verdict: monitor.Poisoned, Confidence: monitor.Confirmed},
+		{Kind: monitor.LocalHost, Verdict: monitor.Poisoned, Confidence: monitor.Confirmed, Attribution: monitor.AtHost},
+		{Kind: monitor.LocalProxy, Verdict: monitor.Clean, Confidence: monitor.Probable, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 		{Kind: monitor.PathInjection, Verdict: monitor.Poisoned, Confidence: monitor.Confirmed},
 		{Kind: monitor.AttackAttempt, Verdict: monitor.Clean, Confidence: monitor.Confirmed, Exposure: monitor.Exposure{Leak: monitor.LeakNo}},
 		{Kind: monitor.ResolverCache, Verdict: monitor.Poisoned, Confidence: monitor.Confirmed, Attribution: monitor.AtResolver},

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -196,6 +197,10 @@ func TestSchemaReplay(t *testing.T) {
 	}
 	if len(r.Alerts) != 1 || len(r.Alerts[0].Transactions) != 1 || len(r.Watches) != 1 {
 		t.Errorf("the capture shows %d alerts on %d names, want one of each, with its transaction:\n%s", len(r.Alerts), len(r.Watches), out.String())
+	}
+	want := monitor.Stats{Packets: 3, Queries: 1, Responses: 2, Transactions: 1, Flagged: 1}
+	if diff := cmp.Diff(want, r.Stats); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	wantFit(t, "report", out.Bytes())
 }

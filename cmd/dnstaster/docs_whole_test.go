@@ -25,7 +25,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	const name, spki = "api.partner.example.", "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 	record := monitor.Record{Name: name, Type: monitor.TypeA, Data: "203.0.113.10", TTL: 60}
 	fact := monitor.Evidence{
-		Kind: monitor.EvidenceTLS, At: at, Role: monitor.Suspect, Address: addr, Port: 443, Outcome: monitor.OutcomeOK,
+		Kind: monitor.EvidenceTLS, At: at, Role: monitor.Suspect, Address: addr, Port: 443, Outcome: monitor.OutcomeOK, Count: 2,
 		SPKI: spki, Issuer: "Example CA", NotBefore: at, NotAfter: at, Detail: "x",
 		Resolver: "isp|203.0.113.53|udp", Status: monitor.Secure, Stripped: true, Late: true, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true,
 		PathProven: true, Partial: true, Zone: name, Nameservers: []string{"ns." + name}, Delegation: []string{"ns." + name}, DS: []string{"1 13 2 00"}, TTL: 60,
@@ -35,12 +35,12 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Names: []string{name}, Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
 	}
 	packet := monitor.Packet{
-		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Iface: 2, Link: 1, Raw: []byte{1},
+		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Nonlocal: true, Iface: 2, Link: 1, Raw: []byte{1},
 	}
 	answer := monitor.Observation{
 		At: at, Resolver: "isp", Server: addr, Operator: "isp", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Filtering: true,
 		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record},
-		EDE: []uint16{16}, NSID: "res2", RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
+		EDE: []uint16{16}, NSID: "res2", TXID: 7, RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
 		Cache: &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
 	}
 	reason := monitor.Reason{Rule: "dup.conflict", Fact: "x", Weight: 60}
@@ -102,7 +102,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
 		Score: &monitor.Score{Points: 1, Mean: 1, Most: 50, Because: "x", Names: []monitor.ScoreLine{{Name: name, Type: monitor.TypeA, Points: 1, Right: 1, Proven: 1, Backed: 1, Signed: 1}}},
-		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Dropped: 1},
+		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Flagged: 1, TCP: 1, VLAN: 1, Undecodable: 1, Dropped: 1},
 	}
 	health := monitor.Health{Condition: "no_witness", Severity: "warning", Title: "x", Text: "x", Detail: "x"}
 	change := monitor.Change{Name: name, Type: monitor.TypeA, From: monitor.Clean, To: monitor.Unknown, Cause: monitor.CauseStale, Fact: "x"}
@@ -156,14 +156,15 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		}},
 		Health: []monitor.HealthStatus{{Health: health, Since: at}},
 		Counts: monitor.Counts{
-			Rounds: 1, Late: 1, Samples: 1, Dropped: 1, Cases: 1, Proofs: 1, Overheard: 1, Conflicts: 1, Strangers: 1, Unheeded: 1,
+			Rounds: 1, Late: 1, Samples: 1, Dropped: 1, Cases: 1, Proofs: 1, Overheard: 1, Conflicts: 1, Strangers: 1, Unheeded: 1, Unkept: 1,
 			Transitions: map[monitor.Transition]uint64{monitor.FirstSeen: 1},
 		},
 		Config:   monitor.ConfigStatus{Path: "x", Loaded: at, Error: "x"},
 		Store:    monitor.StoreStatus{Bytes: 1, Events: 1, LastCommit: at, SetAside: "x"},
 		Webhooks: []monitor.WebhookStatus{{Name: "ops", Delivered: 1, Pending: 1, Dead: 1, Cursor: 1, Disabled: true, LastSuccess: at, Error: "x"}},
 		Wire: monitor.WireStatus{
-			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Error: "x",
+			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Unkept: 1, Error: "x",
+			Open: 1, Room: 1, Hold: 1, Shortened: 1, Withheld: 1, Strays: 1,
 		},
 	}
 }

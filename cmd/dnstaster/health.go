@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/storage"
 	"github.com/dnstaster/dnstaster/webhook"
@@ -15,8 +16,8 @@ import (
 // lookout tells the monitor of what keeps the daemon from its work and only the
 // other parts see.
 type lookout struct {
-	lost, blind, refused climb
-	note                 func(condition string, bad bool, detail string)
+	lost, blind, refused, withheld climb
+	note                           func(condition string, bad bool, detail string)
 }
 
 const (
@@ -64,7 +65,12 @@ func (d *daemon) sight() sight {
 func (l *lookout) look(now time.Time, s sight) {
 	l.note(monitor.CaptureOff, s.listen && len(s.wire.Interfaces) == 0, s.wire.Error)
 	lost, blind := l.lost.lately(s.wire.Lost, now), l.blind.lately(s.wire.Blind, now)
-	l.note(monitor.CaptureLossy, lost || blind, fmt.Sprintf("since the start %d packets lost, and no room for %d", s.wire.Lost, s.wire.Blind))
+	detail := fmt.Sprintf("since the start %d packets lost, and no room for %d", s.wire.Lost, s.wire.Blind)
+	if hold := time.Duration(s.wire.Hold); s.wire.Shortened > 0 && hold < capture.HoldAnswered {
+		detail += fmt.Sprintf("; queries are held for %s after their answer, not %s", hold.Round(10*time.Millisecond), capture.HoldAnswered)
+	}
+	l.note(monitor.CaptureLossy, lost || blind, detail)
+	l.note(monitor.SamplesDropped, l.withheld.lately(s.wire.Withheld, now), fmt.Sprintf("%d answers since the start that came in a flood", s.wire.Withheld))
 	l.note(monitor.BudgetSpent, l.refused.lately(s.refused, now), fmt.Sprintf("%d handshakes since the start", s.refused))
 	aside := s.store.SetAside
 	if _, err := os.Stat(aside); err != nil {

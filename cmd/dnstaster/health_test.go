@@ -52,6 +52,14 @@ func TestLookout(t *testing.T) {
 		{"a new ear counts from nothing", 7 * time.Minute, with(func(*sight) {}), nil},
 		{"and loses too", 8 * time.Minute, with(func(s *sight) { s.wire.Lost = 2 }),
 			map[string]string{monitor.CaptureLossy: "since the start 2 packets lost, and no room for 0"}},
+		{"and loses more, for queries end early", 9 * time.Minute, with(func(s *sight) {
+			s.wire.Lost, s.wire.Blind, s.wire.Shortened, s.wire.Hold = 2, 1, 7, monitor.Milliseconds(503*time.Millisecond)
+		}), map[string]string{monitor.CaptureLossy: "since the start 2 packets lost, and no room for 1; queries are held for 500ms after their answer, not 5s"}},
+		{"the hold is short, and nothing is lost by it", 15 * time.Minute, with(func(s *sight) {
+			s.wire.Lost, s.wire.Blind, s.wire.Shortened, s.wire.Hold = 2, 1, 9, monitor.Milliseconds(1500*time.Millisecond)
+		}), nil},
+		{"a flood of answers for a watched name", 15 * time.Minute, with(func(s *sight) { s.wire.Lost, s.wire.Blind, s.wire.Withheld = 2, 1, 4 }),
+			map[string]string{monitor.SamplesDropped: "4 answers since the start that came in a flood"}},
 		{"a budget is spent", 20 * time.Minute, with(func(s *sight) { s.wire.Lost, s.refused = 2, 5 }),
 			map[string]string{monitor.BudgetSpent: "5 handshakes since the start"}},
 		{"a damaged file", 30 * time.Minute, with(func(s *sight) { s.wire.Lost, s.refused, s.store = 2, 5, storage.Stats{SetAside: aside} }),

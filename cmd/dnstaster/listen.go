@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,12 @@ type ear struct {
 	sources  []*capture.Live
 	matchers []*capture.Matcher
 	names    []string
-	err      error // why nothing is heard
+	room     int // transactions that each of the matchers holds at most
+	meet     func([]monitor.Stranger) bool
+	unmet    atomic.Uint64 // strangers that found no room
+	link     *link         // nil where not every interface is heard
+	err      error         // why nothing is heard
+	hashes   bool          // what is answered to names that are not watched is kept, as hashes
 	log      *slog.Logger
 
 	// Around a reload two of them are told of the same frames.
@@ -37,7 +43,7 @@ type ear struct {
 // newEar begins to listen where the configuration says so. Without the
 // privilege the daemon goes on without: it says so in the log and in status.
 func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
-	e := &ear{log: log, opened: time.Now()}
+	e := &ear{log: log, opened: time.Now(), room: int(c.Transactions) / max(1, len(c.Interfaces))}
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
@@ -45,26 +51,50 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 	for _, w := range watches {
 		watched = append(watched, w.Name)
 	}
+	ports, strangers := []uint16{53}, 0
+	if e.hashes = c.Unwatched == unwatchedHash; e.hashes {
+		strangers = strangersAtOnce
+	}
+	var exchanges *capture.Exchanges
+	if everything(c.Interfaces) {
+		if e.link = newLink(); e.link != nil {
+			ports, exchanges = append(ports, e.link.port()), e.link.exchanges
+		}
+	}
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces)}, log)
+		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Ports: ports}, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
 				return nil, err
 			}
-			e.sources, e.matchers, e.names, e.err = nil, nil, nil, err
+			e.sources, e.matchers, e.names, e.link, e.err = nil, nil, nil, nil, err
 			log.Warn("not listening to the wire: forged answers that race genuine ones will not be seen", "err", err)
 			return e, nil
 		}
 		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has}))
+		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Passed: exchanges, Strangers: strangers}))
 		e.names = append(e.names, name)
 	}
 	return e, nil
 }
 
-// run listens until ctx ends. offer takes a sample if there is room.
-func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
+// How many names that are not watched an interface may have answers to in a time.
+const (
+	strangersAtOnce = 4096
+	strangersEvery  = 10 * time.Second
+)
+
+// tell hands over what was answered to names that are not watched.
+func (e *ear) tell(m *capture.Matcher) {
+	if ss := m.Strangers(); len(ss) > 0 && !e.meet(ss) {
+		e.unmet.Add(uint64(len(ss)))
+	}
+}
+
+// run listens until ctx ends. offer and meet take what was overheard if there is room.
+func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool, meet func([]monitor.Stranger) bool) error {
+	e.meet = meet
 	defer context.AfterFunc(ctx, func() { e.close() })()
 	var g errgroup.Group
 	e.heard = make([]time.Time, len(e.sources))
@@ -84,8 +114,13 @@ func (e *ear) run(ctx context.Context, offer func(monitor.Sample) bool) error {
 }
 
 func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool) error {
+	var told time.Time
 	for {
 		f, err := src.Next()
+		if e.hashes && (err != nil || f.At.Sub(told).Abs() >= strangersEvery) {
+			e.tell(e.matchers[i])
+			told = f.At
+		}
 		if errors.Is(err, capture.ErrStopped) {
 			return nil
 		}
@@ -93,6 +128,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 			return err
 		}
 		e.heard[i] = f.At
+		e.link.hear(&f)
 		// From when it was opened on, so that a clock that was set makes nobody deaf.
 		if !f.At.Before(e.opened) && !f.At.After(e.before) {
 			continue
@@ -105,6 +141,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 
 func (e *ear) close() error {
 	var errs []error
+	e.link.close()
 	for _, s := range e.sources {
 		errs = append(errs, s.Close())
 	}
@@ -119,6 +156,7 @@ func (e *ear) status() monitor.WireStatus {
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}
+	s.Unkept = e.unmet.Load()
 	for i, src := range e.sources {
 		st, m := src.Stats(), e.matchers[i].Stats()
 		s.Packets += st.Received
@@ -127,7 +165,16 @@ func (e *ear) status() monitor.WireStatus {
 		s.Responses += m.Responses
 		s.Transactions += m.Transactions
 		s.Undecodable += m.Undecodable
+		s.Unkept += m.Unkept
 		s.Blind += m.Blind + m.Forgotten + m.Refused
+		s.Open += m.Open
+		s.Room += e.room
+		if hold := monitor.Milliseconds(m.Hold); i == 0 || hold < s.Hold {
+			s.Hold = hold
+		}
+		s.Shortened += m.Shortened
+		s.Withheld += m.Withheld
+		s.Strays += m.Strays
 	}
 	return s
 }

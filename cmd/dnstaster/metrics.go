@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -21,6 +23,7 @@ var (
 	descCommitTime   = partDesc("store_last_commit_duration_seconds", "Time that the last commit took.")
 	descCommitLast   = partDesc("store_last_commit_timestamp_seconds", "When the last commit was, in seconds since 1970.")
 	descSetAside     = partDesc("store_set_aside_total", "Damaged files that were set aside.")
+	descForgotten    = partDesc("store_forgotten_total", "Names that are not watched which were forgotten for others.")
 	descEvents       = partDesc("events_total", "Events ever committed to the log.")
 	descDelivered    = partDesc("webhook_delivered_total", "Events that the endpoint took.", "webhook")
 	descFailed       = partDesc("webhook_failures_total", "Tries that failed, by what was made of them.", "webhook", "reaction")
@@ -38,6 +41,13 @@ var (
 	descWireTrans    = partDesc("wire_transactions_total", "Distinct queries overheard.")
 	descWireBroken   = partDesc("wire_undecodable_total", "Messages that claim to be DNS and cannot be read.")
 	descWireBlind    = partDesc("wire_blind_total", "Transactions and packets that there was no room for.")
+	descWireUnkept   = partDesc("wire_unkept_total", "Responses about names that are not watched, for which passive DNS had no room.")
+	descWireEarly    = partDesc("wire_shortened_total", "Transactions that ended early for want of room, a second after their answer or later.")
+	descWireOpen     = partDesc("wire_open_transactions", "Transactions that are open.")
+	descWireRoom     = partDesc("wire_room_transactions", "Transactions that there is room for: capture.transactions.")
+	descWireHold     = partDesc("wire_hold_seconds", "How long a transaction is held after its answer: 5 s, or less while there is no room.")
+	descWireWithheld = partDesc("wire_withheld_total", "Answers for watched names that were not judged, beyond what is judged in a flood.")
+	descWireStrays   = partDesc("wire_strays_total", "Responses to an open port with an id that was not asked with.")
 	descWireUp       = partDesc("wire_interfaces", "Interfaces that are listened to; 1 may stand for all.")
 	descHandshakes   = partDesc("proof_outcomes_total", "Handshakes with answered addresses, by outcome.", "outcome")
 )
@@ -70,6 +80,7 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descCommitLast, float64(st.LastCommit.UnixMilli())/1000)
 	}
 	counter(descSetAside, st.SetAsides)
+	counter(descForgotten, st.Forgotten)
 	counter(descEvents, st.LastEvent)
 	for _, s := range parts.desks {
 		st := s.Stats()
@@ -108,6 +119,13 @@ func (p *partsCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(descWireTrans, w.Transactions)
 		counter(descWireBroken, w.Undecodable)
 		counter(descWireBlind, w.Blind)
+		counter(descWireUnkept, w.Unkept)
+		counter(descWireEarly, w.Shortened)
+		counter(descWireWithheld, w.Withheld)
+		counter(descWireStrays, w.Strays)
+		gauge(descWireOpen, float64(w.Open))
+		gauge(descWireRoom, float64(w.Room))
+		gauge(descWireHold, time.Duration(w.Hold).Seconds())
 	}
 	for o, n := range senses.prover.Stats().Outcomes {
 		counter(descHandshakes, n, string(o))

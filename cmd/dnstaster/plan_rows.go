@@ -296,8 +296,12 @@ func (p *plan) listeners(c *config, watched int) {
 		p.learns("whoever reads the metrics", "the watched names and their verdicts; no answer, no client")
 	}
 	if c.Capture.Enabled.on() && watched > 0 {
+		kept := "a count is kept"
+		if c.Capture.Unwatched == unwatchedHash {
+			kept = "keyed hashes are kept"
+		}
 		p.row(planRow{Direction: "local", Destination: strings.Join(c.Capture.Interfaces, ", "), Transport: "packet", Party: "capture", Purpose: "DNS on the wire is overheard",
-			When: "always; CAP_NET_RAW; nothing is sent, and of unwatched names only a count is kept"})
+			When: "always; CAP_NET_RAW; nothing is sent, and of unwatched names only " + kept})
 	}
 }
 

@@ -93,7 +93,7 @@ func (d *daemon) serveReloads(ctx context.Context, g *errgroup.Group) error {
 
 func (d *daemon) hear(ctx context.Context, g *errgroup.Group, p *parts) {
 	p.hear = newPost(ctx)
-	d.work(g, p.hear, "capture", func(ctx context.Context) error { return p.ear.run(ctx, d.monitor.Offer) })
+	d.work(g, p.hear, "capture", func(ctx context.Context) error { return p.ear.run(ctx, d.monitor.Offer, d.monitor.Overhear) })
 }
 
 func (d *daemon) send(ctx context.Context, g *errgroup.Group, k *desk) {

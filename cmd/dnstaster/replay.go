@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +77,9 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 			return usage("--without: there is no rule %q", id)
 		}
 	}
+	// Most of what is held are packets, which are wanted for seconds and hold nothing
+	// to look at: as much again need not be waste.
+	defer debug.SetGCPercent(debug.SetGCPercent(replayWaste))
 	began := time.Now()
 	p := &player{judge: monitor.NewReplay(mc), progress: newProgress(cmd.ErrOrStderr())}
 	var failed []error
@@ -92,6 +96,7 @@ func replay(cmd *cobra.Command, files []string, o replayOptions) error {
 	p.progress.end()
 	r := p.judge.Report(time.Now())
 	r.Stats = p.stats
+	r.Stats.Flagged = r.Flagged()
 	cut := cmd.Context().Err() != nil
 	for _, err := range failed {
 		fmt.Fprintln(cmd.ErrOrStderr(), "dnstaster:", err)
@@ -165,10 +170,12 @@ func (p *player) play(ctx context.Context, name string, stdin io.Reader) error {
 const sniffed = 512
 
 // What a file may take, so that nothing that is in it has to make room for
-// something else: reading waits for the judge.
+// something else: enough for 10 s of 100,000 packets a second. It is taken only as
+// it is needed, and reading waits for the judge.
 const (
 	replayTransactions = 1 << 20
-	replayMemory       = 64 << 20
+	replayMemory       = 256 << 20
+	replayWaste        = 20 // percent of what is held
 )
 
 func (p *player) capture(ctx context.Context, in io.Reader) error {
@@ -177,7 +184,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
@@ -185,7 +192,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		p.stats.Responses += st.Responses
 		p.stats.Transactions += st.Transactions
 		p.stats.Undecodable += st.Undecodable
-		p.stats.Dropped += st.Shortened + st.Refused + st.Forgotten
+		p.stats.Dropped += st.Shortened + st.Blind + st.Refused + st.Forgotten
 	}()
 	for n := 0; ; n++ {
 		f, err := src.Next()
@@ -194,6 +201,9 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		}
 		if err != nil {
 			return err
+		}
+		if f.Tagged() {
+			p.stats.VLAN++
 		}
 		if s, ok := m.Take(f); ok {
 			p.judge.Take(s)

@@ -145,10 +145,11 @@ var screens = map[string]func(t *rapid.T, w io.Writer) error{
 	"explain": func(t *rapid.T, w io.Writer) error {
 		return report.Explain(w, filled[monitor.Explanation](t), filled[bool](t))
 	},
-	"status":  func(t *rapid.T, w io.Writer) error { return report.Status(w, filled[monitor.Status](t)) },
-	"alerts":  func(t *rapid.T, w io.Writer) error { return report.Alerts(w, filled[[]monitor.Alert](t)) },
-	"events":  func(t *rapid.T, w io.Writer) error { return report.Events(w, filled[[]monitor.Event](t)) },
-	"history": func(t *rapid.T, w io.Writer) error { return report.History(w, filled[[]monitor.Interval](t)) },
+	"status":    func(t *rapid.T, w io.Writer) error { return report.Status(w, filled[monitor.Status](t)) },
+	"alerts":    func(t *rapid.T, w io.Writer) error { return report.Alerts(w, filled[[]monitor.Alert](t)) },
+	"events":    func(t *rapid.T, w io.Writer) error { return report.Events(w, filled[[]monitor.Event](t)) },
+	"history":   func(t *rapid.T, w io.Writer) error { return report.History(w, filled[[]monitor.Interval](t)) },
+	"unwatched": func(t *rapid.T, w io.Writer) error { return report.Unwatched(w, filled[[]monitor.Stranger](t)) },
 }
 
 // TestHostile has every screen show what others send, and looks for anything

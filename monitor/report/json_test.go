@@ -23,7 +23,7 @@ const (
 		"watches":[{"name":"","type":"","verdict":"","attribution":"","cause":"","reasons":[{"rule":"","weight":0,"fact":""}],"against":[""],
 			"answers":[{"resolver":"","operator":"","transport":"","rcode":"","records":[{"type":"","data":"","ttl":0}],"rtt_ms":0,"error":""}]}],
 		"alerts":[{}],
-		"stats":{"packets":0,"queries":0,"responses":0,"transactions":0,"undecodable":0,"dropped":0}}`
+		"stats":{"packets":0,"queries":0,"responses":0,"transactions":0,"flagged":0,"tcp":0,"vlan":0,"undecodable":0,"dropped":0}}`
 	alertShape = `{"schema":"","id":"","key":"","group_key":"","host":"","labels":{},"kind":"","severity":"",
 		"confidence":"","verdict":"","state":"","name":"","type":"","attribution":"","resolver":"","owner":"","summary":"","text":"",
 		"expected":[""],"observed":[""],"reasons":[{"rule":"","fact":"","weight":0}],"against":[""],"would_change":"","evidence":[{}],

@@ -87,8 +87,12 @@ func History(w io.Writer, is []monitor.Interval) error {
 		case i.TTLMin != i.TTLMax:
 			ttl = fmt.Sprintf("ttl %d-%d", i.TTLMin, i.TTLMax)
 		}
+		how := string(i.Transport)
+		if i.Via == monitor.Wire {
+			how = "wire"
+		}
 		p.line("%s - %s  %5dx  %-5s %-24s %-4s %-14s %s", i.First.UTC().Format(time.DateTime), since(i.Last, i.First), i.Count,
-			i.Question.Type, i.Resolver, i.Transport, ttl, what)
+			i.Question.Type, i.Resolver, how, ttl, what)
 	}
 	return p.err
 }

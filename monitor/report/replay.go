@@ -45,8 +45,17 @@ func Replay(w io.Writer, r monitor.Report, took time.Duration) error {
 // sum says what was looked at, and what that can tell.
 func sum(r monitor.Report) string {
 	s := r.Stats
-	text := fmt.Sprintf("%s: %s, %s, %s", strings.ToUpper(string(r.Verdict)),
-		counted(int(s.Packets), "packet"), counted(int(s.Transactions), "DNS transaction"), counted(int(s.Responses), "response"))
+	text := fmt.Sprintf("%s: %s, %s", strings.ToUpper(string(r.Verdict)), counted(int(s.Packets), "packet"), counted(int(s.Transactions), "DNS transaction"))
+	if s.Flagged > 0 {
+		text += fmt.Sprintf(" (%d in alerts)", s.Flagged)
+	}
+	text += ", " + counted(int(s.Responses), "response")
+	if s.TCP > 0 {
+		text += fmt.Sprintf(", %s over TCP", counted(int(s.TCP), "message"))
+	}
+	if s.VLAN > 0 {
+		text += fmt.Sprintf(", %s with a VLAN tag", counted(int(s.VLAN), "packet"))
+	}
 	if s.Undecodable > 0 {
 		text += fmt.Sprintf(", %d undecodable", s.Undecodable)
 	}

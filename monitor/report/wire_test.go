@@ -56,7 +56,7 @@ func TestWire(t *testing.T) {
 				time.Sleep(15 * time.Second)
 				e, s = explain(t, m, apiA.Name), status(t, m)
 				r = monitor.NewReport(time.Now(), e.Judgements, e.Alerts)
-				r.Stats = monitor.Stats{Packets: 9, Queries: 3, Responses: 6, Transactions: 3, Undecodable: 1}
+				r.Stats = monitor.Stats{Packets: 9, Queries: 3, Responses: 6, Transactions: 3, Flagged: 3, TCP: 1, VLAN: 2, Undecodable: 1}
 			})
 			for screen, show := range map[string]func(b *strings.Builder) error{
 				"explain": func(b *strings.Builder) error { return report.Explain(b, e, false) },

@@ -199,6 +199,7 @@ func (a *Asker) Close() {
 type outcome struct {
 	msg *dns.Msg
 	raw []byte // what msg was read from; where a written query was asked
+	id  uint16 // of the query, where msg came over UDP
 	at  time.Time
 	rtt time.Duration
 	err error
@@ -209,7 +210,7 @@ func failed(err error) outcome { return outcome{at: time.Now(), err: err} }
 func (x outcome) observation(r monitor.Resolver) monitor.Observation {
 	o := monitor.From(r, x.at)
 	if x.msg != nil {
-		o.RTT = monitor.Milliseconds(x.rtt)
+		o.RTT, o.TXID = monitor.Milliseconds(x.rtt), x.id
 		decode(&o, x.msg)
 	}
 	if x.err != nil {

@@ -81,7 +81,7 @@ func (a *Asker) tryUDP(ctx context.Context, r monitor.Resolver, q wanted, n *tal
 	}
 	n.queries.Add(1)
 	msg, raw, err := s.receive(query)
-	x := outcome{msg: msg, raw: raw, at: time.Now(), rtt: time.Since(sent), err: err}
+	x := outcome{msg: msg, raw: raw, id: query.id(), at: time.Now(), rtt: time.Since(sent), err: err}
 	if err != nil {
 		x.err = cmp.Or(ctx.Err(), err)
 		return x

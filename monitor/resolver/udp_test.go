@@ -20,7 +20,9 @@ import (
 
 func TestUDPAnswer(t *testing.T) {
 	t.Parallel()
+	ids := make(chan uint16, 1)
 	addr := udpServer(t, func(_ []byte, q *dns.Msg, _ netip.AddrPort, send func([]byte)) {
+		ids <- q.Id
 		m := answer(q, "API.partner.example. 60 IN CNAME Edge.CDN.example.", "edge.cdn.example. 20 IN A 192.0.2.7")
 		m.AuthenticatedData = true
 		m.SetEdns0(udpSize, false)
@@ -46,6 +48,9 @@ func TestUDPAnswer(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, ignoreTimes); diff != "" {
 		t.Errorf("Ask (-want +got):\n%s", diff)
+	}
+	if id := <-ids; got.TXID != id {
+		t.Errorf("id %d, want that of the query, %d", got.TXID, id)
 	}
 	if got.At.Before(before) || got.RTT <= 0 || time.Duration(got.RTT) > time.Since(before) {
 		t.Errorf("At = %v, RTT = %v: not within the call", got.At, time.Duration(got.RTT))
@@ -379,8 +384,8 @@ func TestTruncated(t *testing.T) {
 			asker := newAsker(t, Config{Linger: 300 * time.Millisecond, Late: late.add})
 			o := asker.Ask(t.Context(), at(monitor.UDP, addr), question)
 			wantAnswer(t, o, many...)
-			if o.Transport != monitor.UDP || o.Has("TC") {
-				t.Errorf("Transport = %s, Flags = %v, want udp without TC", o.Transport, o.Flags)
+			if o.Transport != monitor.UDP || o.Has("TC") || o.TXID != 0 {
+				t.Errorf("Transport = %s, Flags = %v, TXID = %d, want udp without TC, and no id, since it came over TCP", o.Transport, o.Flags, o.TXID)
 			}
 			waitFor(t, "a late answer", func() bool { return len(late.take()) == 1 })
 			if s := only(t, asker); s.Truncated != 1 || s.Queries != 2 || s.Opened != 1 || s.Answers["noerror"] != 1 {

@@ -52,7 +52,7 @@ func (s *session) answer(ctx context.Context, e *monitor.Evidence, name string, 
 	for {
 		if r := set(m.answer, name, kind); len(r.rrs) > 0 {
 			put(e, r)
-			s.positive(ctx, m, r, name).add(e)
+			s.positive(ctx, m, r, name, kind).add(e)
 			return
 		}
 		r, target, ok := m.alias(name)
@@ -61,7 +61,7 @@ func (s *session) answer(ctx context.Context, e *monitor.Evidence, name string, 
 			s.negative(ctx, m, name, kind).add(e)
 			return
 		}
-		s.positive(ctx, m, r, name).add(e)
+		s.positive(ctx, m, r, name, kind).add(e)
 		if slices.Contains(seen, target) || len(seen) > maxAliases {
 			link{status: monitor.Indeterminate, detail: "the aliases of " + seen[0] + " have no end"}.add(e)
 			return
@@ -137,10 +137,15 @@ func home(name string, kind uint16) string {
 	return name
 }
 
-// positive validates a set of records; name is what was looked up, below the
-// set's own where that is a DNAME.
-func (s *session) positive(ctx context.Context, m *reply, r rrset, name string) link {
-	return s.locate(ctx, home(r.name, r.kind), r.signer(), func(z *zone) link {
+// positive validates a set of records; name and kind are what was looked up, the
+// name below the set's own where that is a DNAME. An alias in the place of a DS
+// is its parent's, too: what the child says there answers another question.
+func (s *session) positive(ctx context.Context, m *reply, r rrset, name string, kind uint16) link {
+	at := r.name
+	if at == name {
+		at = home(name, kind)
+	}
+	return s.locate(ctx, at, r.signer(), func(z *zone) link {
 		sealed, err := s.verify(ctx, z, r)
 		if err != nil {
 			return faulty(z, err)
