@@ -218,7 +218,7 @@ func TestLock(t *testing.T) {
 			newMatter().watched(locks(monitor.Locked{Off: true, ASNs: []uint32{64500}})).watched(func(w *monitor.Watch) { w.TLS.Off = true }).sys(fresh).dot(fresh, four...).announces(fresh, 64666),
 			monitor.Clean, "given by 4 of 4 witnesses (without a certificate)", 1},
 		{"without TLS, from a network that is not in it, and the owner declares the address",
-			newMatter().watched(locks(monitor.Locked{Off: true, ASNs: []uint32{64500}})).watched(func(w *monitor.Watch) { w.TLS.Off = true }).watched(expects(fresh + "/32")).sys(fresh).announces(fresh, 64666),
+			newMatter().watched(locks(monitor.Locked{Off: true, ASNs: []uint32{64500}})).watched(func(w *monitor.Watch) { w.TLS.Off = true }).watched(expects(fresh+"/32")).sys(fresh).announces(fresh, 64666),
 			monitor.Clean, "pinned by expect.addresses", 0},
 		{"without TLS, from a network in it",
 			newMatter().watched(locks(monitor.Locked{Off: true, ASNs: []uint32{64500}})).watched(func(w *monitor.Watch) { w.TLS.Off = true }).sys(fresh).announces(fresh, 64500), monitor.Unknown, "", 0},

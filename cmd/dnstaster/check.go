@@ -54,8 +54,8 @@ runner without history judges by it, and a right certificate whose key is in it 
 clean without a witness. Every name must be in it; without names and watches all of
 its names are checked.
 
-Exit status: 0 clean, 1 suspect or below --min-score, 2 poisoned, or a pin or a lock is
-broken, 3 unknown, 64 usage, 78 configuration.`,
+Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configuration. A
+broken pin or lock counts as poisoned, a score below --min-score as suspect.`,
 		Example: `  dnstaster check api.partner.example
   dnstaster check --format json --output report.json --fail-on suspect
   dnstaster check --format github --config ci/dnstaster.yaml
