@@ -8,7 +8,7 @@ require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // the man page of the configuration; cobra makes the others with it
 	github.com/goccy/go-yaml v1.19.2 // configuration, with the place of each error
 	github.com/google/go-cmp v0.7.0 // tests: what differs
-	github.com/google/gopacket v1.1.19 // packets, from network to transport layer
+	github.com/google/gopacket v1.1.19 // tests: packets are made with it, and ours is held against what it reads
 	github.com/miekg/dns v1.1.73 // DNS messages
 	github.com/oklog/ulid/v2 v2.1.2 // ids of alerts, in order of time
 	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // who announces an address, from MaxMind DB files
@@ -28,6 +28,7 @@ require (
 	golang.org/x/net v0.62.0 // names in other scripts, whose domain a name is in; the BPF program; the demo's resolvers
 	golang.org/x/sync v0.24.0 // groups of tasks that end together
 	golang.org/x/sys v0.49.0 // peer of a socket, packet sockets
+	google.golang.org/protobuf v1.36.12 // the wire format of dnstap
 	pgregory.net/rapid v1.3.0 // tests: properties and models
 )
 
@@ -56,5 +57,4 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )

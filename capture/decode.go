@@ -3,21 +3,26 @@ package capture
 import (
 	"encoding/binary"
 	"net/netip"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
 )
 
-// datagram is a UDP datagram with what the layers below say of it. Its slices
-// lie within the frame.
+// datagram is what a frame carries, with what the layers below say of it: a UDP
+// datagram, a TCP segment, an ICMP message. Its slices lie within the frame.
 type datagram struct {
-	src, dst netip.AddrPort
+	src, dst netip.AddrPort // ports only of UDP and TCP
+	protocol uint8
 	hop      uint8
 	ident    uint16 // IPv4 identification; 0 for IPv6
-	mac      []byte
-	payload  []byte
-	cut      bool // the capture holds less of it than was sent
-	torn     bool // put together from fragments that contradict each other
+	mac      []byte // nil within a tunnel
+	payload  []byte // of UDP and TCP; of ICMP all of it
+	cut      bool   // the capture holds less of it than was sent
+	torn     bool   // put together from parts that contradict each other
+	stream   bool   // a DNS message that came over TCP
+	tunneled bool   // it came within another packet
+
+	ip        int // where in the frame its network header begins,
+	transport int // and the one behind it
+	seq, ack  uint32
+	control   uint8 // the control bits of TCP
 }
 
 // sort is what a frame turned out to be.
@@ -26,84 +31,74 @@ type sort uint8
 const (
 	other    sort = iota // nothing for us
 	udp                  // a whole datagram
+	tcp                  // a segment
+	icmp                 // an ICMP message, or one of ICMPv6
 	fragment             // of a datagram (RFC 791 §3.2, RFC 8200 §4.5)
 	broken               // a layer contradicts itself or is cut short
 )
 
-// decoder takes frames apart from the network layer to the transport layer.
-// Link headers it strips itself, DNS it leaves alone: the DNS layer of gopacket
-// panics on some messages. It is used by one goroutine.
-type decoder struct {
-	v4, v6  *gopacket.DecodingLayerParser
-	ip4     layers.IPv4
-	ip6     layers.IPv6
-	ext     layers.IPv6ExtensionSkipper
-	udp     layers.UDP
-	payload gopacket.Payload
-	found   []gopacket.LayerType
-}
+// maxTunnels is how deep packets are looked for within packets: a mirror may
+// carry what was in a tunnel already.
+const maxTunnels = 2
 
-func newDecoder() *decoder {
-	d := &decoder{}
-	make := func(first gopacket.LayerType) *gopacket.DecodingLayerParser {
-		p := gopacket.NewDecodingLayerParser(first, &d.ip4, &d.ip6, &d.ext, &d.udp, &d.payload)
-		p.IgnoreUnsupported = true
-		return p
-	}
-	d.v4, d.v6 = make(layers.LayerTypeIPv4), make(layers.LayerTypeIPv6)
-	return d
+// decoder takes frames apart from the link to the transport layer, in place: it
+// copies nothing but addresses and keeps nothing.
+type decoder struct {
+	tunnels bool // packets within VXLAN and GRE count, not those around them
 }
 
 // decode takes one frame apart.
-func (d *decoder) decode(f *Frame) (datagram, sort) {
+func (d decoder) decode(f *Frame) (g datagram, s sort) {
 	n, ok := stripLink(f)
 	if !ok {
-		return datagram{}, other
+		return g, other
 	}
-	parser := d.v4
-	if n.ether == etherIPv6 {
-		parser = d.v6
-	}
-	parser.Truncated = false
-	err := parser.DecodeLayers(n.payload, &d.found)
-	g := datagram{mac: n.mac, cut: parser.Truncated || f.Length > len(f.Data)}
-	var src, dst netip.Addr
-	for i, t := range d.found {
-		switch t {
-		case layers.LayerTypeIPv4:
-			src, _ = netip.AddrFromSlice(d.ip4.SrcIP)
-			dst, _ = netip.AddrFromSlice(d.ip4.DstIP)
-			g.hop, g.ident = d.ip4.TTL, d.ip4.Id
-			if d.ip4.Flags&layers.IPv4MoreFragments != 0 || d.ip4.FragOffset != 0 {
-				return g, fragment
-			}
-		case layers.LayerTypeIPv6:
-			src, _ = netip.AddrFromSlice(d.ip6.SrcIP)
-			dst, _ = netip.AddrFromSlice(d.ip6.DstIP)
-			g.hop = d.ip6.HopLimit
-		case layers.LayerTypeIPv6Fragment:
-			if !d.atomic(i) {
-				return g, fragment
-			}
-		case layers.LayerTypeUDP:
-			g.src = netip.AddrPortFrom(src, uint16(d.udp.SrcPort))
-			g.dst = netip.AddrPortFrom(dst, uint16(d.udp.DstPort))
-			g.payload = d.udp.Payload
-			return g, udp
+	g.mac, g.cut = n.mac, f.Length > len(f.Data)
+	at, ether := len(f.Data)-len(n.payload), n.ether
+	b := f.Data
+	for depth := 0; ; depth++ {
+		g.ip = at
+		var protocol uint8
+		if ether == etherIPv4 {
+			b, protocol, s = g.ipv4(b)
+		} else {
+			b, protocol, s = g.ipv6(b)
 		}
+		if s != other {
+			return g, s
+		}
+		g.protocol = protocol
+		if s = g.above(b); !d.tunnels || depth == maxTunnels {
+			return g, s
+		}
+		off := -1
+		switch {
+		case protocol == protocolGRE:
+			off, ether = stripGRE(b[g.transport:])
+		case s == udp && g.dst.Port() == portVXLAN && g.src.Port() != dnsPort:
+			b = b[:g.transport+8+len(g.payload)]
+			off, ether = stripVXLAN(b[g.transport:])
+		}
+		if off < 0 {
+			return g, s
+		}
+		at = g.transport + off
+		g = datagram{cut: g.cut, tunneled: true}
 	}
-	if err != nil {
-		return g, broken
-	}
-	return g, other
 }
 
-// atomic reports whether the fragment header at index i of what was found is
-// that of a whole datagram (RFC 6946): it lies right before UDP, with neither
-// an offset nor more to come.
-func (d *decoder) atomic(i int) bool {
-	c := d.ext.Contents
-	return i+1 < len(d.found) && d.found[i+1] == layers.LayerTypeUDP && len(c) >= 4 && binary.BigEndian.Uint16(c[2:])&^6 == 0
+// above reads the header of what an IP packet carries, from g.transport on.
+func (g *datagram) above(b []byte) sort {
+	switch g.protocol {
+	case protocolUDP:
+		return g.udp(b)
+	case protocolTCP:
+		return g.tcp(b)
+	case protocolICMP, protocolICMPv6:
+		g.payload = b[g.transport:]
+		return icmp
+	}
+	return other
 }
 
 // header is the header of a DNS message (RFC 1035 §4.1.1) with its question.

@@ -38,6 +38,11 @@ func TestLinks(t *testing.T) {
 		{"raw IPv4", capture.LinkIPv4, nil, ""},
 		{"PPP", capture.LinkPPP, []byte{0xff, 3, 0, 0x21}, ""},
 		{"PPP without framing", capture.LinkPPP, []byte{0, 0x21}, ""},
+		{"PPP in HDLC", capture.LinkHDLC, []byte{0xff, 3, 0, 0x21}, ""},
+		{"PPPoE", capture.LinkPPPoE, []byte{0x11, 0, 0, 1, 0, 99, 0, 0x21}, ""},
+		{"PPPoE in Ethernet", capture.LinkEthernet, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0x66, 0x88, 0x64, 0x11, 0, 0, 1, 0, 99, 0, 0x21}, forgerMAC},
+		{"PPPoE in a VLAN", capture.LinkEthernet, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0x66, 0x81, 0, 0, 42, 0x88, 0x64, 0x11, 0, 0, 1, 0, 99, 0, 0x21}, forgerMAC},
+		{"raw OpenBSD", capture.LinkRawOBSD, nil, ""},
 		{"PPP, compressed", capture.LinkPPP, []byte{0x21}, ""},
 	}
 	for _, tt := range tests {

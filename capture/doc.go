@@ -8,7 +8,11 @@
 // kernel, Reader from a pcap or pcapng file. Everything behind a Source is the
 // same for both and takes its time from the frames, so that a file gives what
 // the wire gave. A Matcher owns the table of open transactions and is used by
-// one goroutine.
+// one goroutine. ListenFanout spreads an interface over several Lives, each for
+// a Matcher of its own.
+//
+// A Tap hears what resolvers tell of by dnstap, ReadTap a file of it. That is not
+// matched, but for contradictions: who tells of an answer has accepted it.
 //
 // # Caveats
 //

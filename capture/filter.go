@@ -21,17 +21,27 @@ const (
 	filterShortest = 28
 )
 
+// filterWanted is what the program is to let pass.
+type filterWanted struct {
+	ports   []uint16 // of DNS, from or to which
+	tunnels bool     // VXLAN and GRE too, whatever is in them
+}
+
 // filterVersion gives the alternative of a version of IP at an offset.
-type filterVersion func(base uint32, ports []uint16) []bpf.Instruction
+type filterVersion func(w filterWanted, base uint32) []bpf.Instruction
 
 // filterProgram makes the program by which the kernel picks what it puts into
 // the ring. It is run on frames without their link header and lets pass
 //
-//   - UDP in IPv4, from or to one of the ports, whole or as first fragment (the
-//     others do not say their ports);
-//   - UDP in IPv6, from or to one of the ports;
+//   - UDP and TCP, from or to one of the ports;
+//   - ICMP and ICMPv6 errors, which may quote such;
+//   - any fragment of these in IPv4. All but the first do not say their ports, and
+//     what the first says can be overwritten by one that overlaps it: with which the
+//     whole is put together is not for the kernel to guess. How many are kept is
+//     bounded where they are put together;
 //   - any IPv6 that goes on with an extension header, since a program without
 //     loops cannot follow these;
+//   - VXLAN and GRE, if they are wanted;
 //   - the same behind one VLAN tag. The outer one is taken off by the kernel,
 //     so there is one only where there were two.
 //
@@ -39,9 +49,9 @@ type filterVersion func(base uint32, ports []uint16) []bpf.Instruction
 // next. A packet could be read as either of two, for what is the version of IP
 // in one is the priority in a tag. Each therefore looks at the length before it
 // loads what may lie behind the end: such a load ends the program.
-func filterProgram(ports []uint16) ([]bpf.RawInstruction, error) {
-	if len(ports) == 0 || len(ports) > filterMaxPorts || slices.Contains(ports, 0) {
-		return nil, fmt.Errorf("capture: ports %v: need 1 to %d, none of them 0", ports, filterMaxPorts)
+func filterProgram(w filterWanted) ([]bpf.RawInstruction, error) {
+	if len(w.ports) == 0 || len(w.ports) > filterMaxPorts || slices.Contains(w.ports, 0) {
+		return nil, fmt.Errorf("capture: ports %v: need 1 to %d, none of them 0", w.ports, filterMaxPorts)
 	}
 	program := []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtLen},
@@ -49,10 +59,10 @@ func filterProgram(ports []uint16) ([]bpf.RawInstruction, error) {
 		bpf.RetConstant{Val: 0},
 	}
 	for _, alternative := range [][]bpf.Instruction{
-		filterIPv4(0, ports),
-		filterIPv6(0, ports),
-		filterTagged(etherIPv4, filterIPv4, ports),
-		filterTagged(etherIPv6, filterIPv6, ports),
+		filterIPv4(w, 0),
+		filterIPv6(w, 0),
+		filterTagged(etherIPv4, filterIPv4, w),
+		filterTagged(etherIPv6, filterIPv6, w),
 	} {
 		program = append(program, filterJoin(alternative)...)
 	}
@@ -69,6 +79,10 @@ func filterJoin(alternative []bpf.Instruction) []bpf.Instruction {
 				ins.SkipTrue = rest
 				alternative[i] = ins
 			}
+		case bpf.Jump:
+			if ins.Skip == filterFail {
+				alternative[i] = bpf.Jump{Skip: uint32(rest)}
+			}
 		case bpf.JumpIfX:
 			if ins.SkipTrue == filterFail {
 				ins.SkipTrue = rest
@@ -79,15 +93,21 @@ func filterJoin(alternative []bpf.Instruction) []bpf.Instruction {
 	return alternative
 }
 
-func filterIPv4(base uint32, ports []uint16) []bpf.Instruction {
+func filterIPv4(w filterWanted, base uint32) []bpf.Instruction {
 	code := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: base, Size: 1}, // version
 		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 4, SkipTrue: filterFail},
 		bpf.LoadAbsolute{Off: base + 9, Size: 1}, // protocol
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 17, SkipTrue: filterFail},
-		bpf.LoadAbsolute{Off: base + 6, Size: 2}, // fragment offset
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x1fff, SkipTrue: filterFail},
+	}
+	if w.tunnels {
+		code = append(code, filterAccept(protocolGRE)...)
+	}
+	code = append(code, filterOneOf(protocolUDP, protocolTCP, protocolICMP)...)
+	code = append(code,
+		bpf.LoadAbsolute{Off: base + 6, Size: 2}, // more to come, and the fragment's offset
+		bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: 0x3fff, SkipTrue: 1},
+		bpf.RetConstant{Val: filterKeep},
 		bpf.LoadMemShift{Off: base}, // length of the header
 		bpf.TXA{},
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: 20, SkipTrue: filterFail},
@@ -96,39 +116,60 @@ func filterIPv4(base uint32, ports []uint16) []bpf.Instruction {
 		bpf.LoadExtension{Num: bpf.ExtLen},
 		bpf.JumpIfX{Cond: bpf.JumpLessThan, SkipTrue: filterFail},
 		bpf.LoadMemShift{Off: base},
-		bpf.LoadIndirect{Off: base, Size: 2}, // source
-	}
-	code = append(code, filterPorts(ports)...)
-	code = append(code, bpf.LoadIndirect{Off: base + 2, Size: 2}) // destination
-	return append(code, filterPorts(ports)...)
+		bpf.LoadAbsolute{Off: base + 9, Size: 1},
+	)
+	return append(code, w.transport(protocolICMP,
+		[]uint32{icmpUnreachable, icmpQuench, icmpRedirect, icmpExceeded},
+		func(off uint32, size int) bpf.Instruction { return bpf.LoadIndirect{Off: base + off, Size: size} })...)
 }
 
-func filterIPv6(base uint32, ports []uint16) []bpf.Instruction {
+func filterIPv6(w filterWanted, base uint32) []bpf.Instruction {
 	code := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: base, Size: 1}, // version
 		bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 6, SkipTrue: filterFail},
 		bpf.LoadAbsolute{Off: base + 6, Size: 1}, // next header
 	}
-	// Hop-by-hop, routing, fragment, destination options (RFC 8200, section 4).
-	code = append(code, filterAccept(0, 43, 44, 60)...)
+	code = append(code, filterAccept(protocolHop, protocolRouting, protocolFragment, protocolOptions)...)
+	if w.tunnels {
+		code = append(code, filterAccept(protocolGRE)...)
+	}
+	code = append(code, filterOneOf(protocolUDP, protocolTCP, protocolICMPv6)...)
 	code = append(code,
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 17, SkipTrue: filterFail},
 		bpf.LoadExtension{Num: bpf.ExtLen},
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: base + 44, SkipTrue: filterFail},
-		bpf.LoadAbsolute{Off: base + 40, Size: 2}, // source
+		bpf.LoadAbsolute{Off: base + 6, Size: 1},
 	)
-	code = append(code, filterPorts(ports)...)
-	code = append(code, bpf.LoadAbsolute{Off: base + 42, Size: 2}) // destination
-	return append(code, filterPorts(ports)...)
+	return append(code, w.transport(protocolICMPv6,
+		[]uint32{icmp6Unreachable, icmp6TooBig, icmp6Exceeded},
+		func(off uint32, size int) bpf.Instruction {
+			return bpf.LoadAbsolute{Off: base + 40 + off, Size: size}
+		})...)
+}
+
+// transport picks by what IP carries: its protocol is loaded, UDP, TCP or the given one
+// of errors, and load loads from its header.
+func (w filterWanted) transport(protocol uint32, errors []uint32, load func(off uint32, size int) bpf.Instruction) []bpf.Instruction {
+	quotes := append([]bpf.Instruction{load(0, 1)}, filterAccept(errors...)...)
+	quotes = append(quotes, bpf.Jump{Skip: filterFail})
+	code := append([]bpf.Instruction{
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protocol, SkipTrue: uint8(len(quotes))},
+	}, quotes...)
+	ports := filterPorts(w.ports)
+	code = append(append(code, load(0, 2)), ports...) // source
+	code = append(append(code, load(2, 2)), ports...) // destination
+	if w.tunnels {
+		code = append(code, filterAccept(portVXLAN)...)
+	}
+	return code
 }
 
 // filterTagged is a version of IP behind a tag that says so.
-func filterTagged(ether uint32, version filterVersion, ports []uint16) []bpf.Instruction {
+func filterTagged(ether uint32, version filterVersion, w filterWanted) []bpf.Instruction {
 	return append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: 2, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: ether, SkipTrue: filterFail},
-	}, version(4, ports)...)
+	}, version(w, 4)...)
 }
 
 // filterPorts lets pass what was loaded if it is one of the ports.
@@ -148,4 +189,13 @@ func filterAccept(values ...uint32) []bpf.Instruction {
 			bpf.RetConstant{Val: filterKeep})
 	}
 	return code
+}
+
+// filterOneOf fails for what is none of the values.
+func filterOneOf(values ...uint32) []bpf.Instruction {
+	var code []bpf.Instruction
+	for i, v := range values {
+		code = append(code, bpf.JumpIf{Cond: bpf.JumpEqual, Val: v, SkipTrue: uint8(len(values) - i)})
+	}
+	return append(code, bpf.Jump{Skip: filterFail})
 }

@@ -3,6 +3,7 @@ package capture
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -41,11 +42,28 @@ var filterCases = []struct {
 	{"ipv4 to 53 + 256", filterBytes(40, 0, 0x45, 9, 17, 22, 1, 23, 53), false},
 	{"ipv4 from 53 + 256", filterBytes(40, 0, 0x45, 9, 17, 20, 1, 21, 53), false},
 	{"ipv4 length 53", filterBytes(40, 0, 0x45, 9, 17, 25, 53), false},
-	{"ipv4 tcp", filterBytes(40, 0, 0x45, 9, 6, 23, 53), false},
+	{"ipv4 tcp", filterBytes(40, 0, 0x45, 9, 6, 23, 53), true},
+	{"ipv4 tcp from 53", filterBytes(40, 0, 0x45, 9, 6, 21, 53), true},
+	{"ipv4 tcp to 54", filterBytes(40, 0, 0x45, 9, 6, 23, 54), false},
+	{"ipv4 sctp", filterBytes(40, 0, 0x45, 9, 132, 23, 53), false},
 	{"ipv4 first fragment", filterBytes(40, 0, 0x45, 6, 0x20, 9, 17, 23, 53), true},
 	{"ipv4 never to fragment", filterBytes(40, 0, 0x45, 6, 0x40, 9, 17, 23, 53), true},
-	{"ipv4 second fragment", filterBytes(40, 0, 0x45, 7, 1, 9, 17, 23, 53), false},
-	{"ipv4 fragment far behind", filterBytes(40, 0, 0x45, 6, 0x10, 9, 17, 23, 53), false},
+	{"ipv4 first fragment to 54", filterBytes(40, 0, 0x45, 6, 0x20, 9, 17, 23, 54), true},
+	{"ipv4 second fragment", filterBytes(40, 0, 0x45, 7, 1, 9, 17), true},
+	{"ipv4 fragment far behind", filterBytes(40, 0, 0x45, 6, 0x10, 9, 17), true},
+	{"ipv4 fragment of tcp", filterBytes(40, 0, 0x45, 7, 1, 9, 6), true},
+	{"ipv4 fragment of icmp", filterBytes(40, 0, 0x45, 7, 1, 9, 1), true},
+	{"ipv4 fragment of gre", filterBytes(40, 0, 0x45, 7, 1, 9, 47), false},
+	{"ipv4 fragment of what we do not read", filterBytes(40, 0, 0x45, 7, 1, 9, 50), false},
+	{"ipv4 unreachable", filterBytes(40, 0, 0x45, 9, 1, 20, 3), true},
+	{"ipv4 quench", filterBytes(40, 0, 0x45, 9, 1, 20, 4), true},
+	{"ipv4 redirect", filterBytes(40, 0, 0x45, 9, 1, 20, 5), true},
+	{"ipv4 time exceeded", filterBytes(40, 0, 0x45, 9, 1, 20, 11), true},
+	{"ipv4 time exceeded, option", filterBytes(40, 0, 0x46, 9, 1, 20, 1, 24, 11), true},
+	{"ipv4 ping", filterBytes(40, 0, 0x45, 9, 1, 20, 8), false},
+	{"ipv4 ping that says 53", filterBytes(40, 0, 0x45, 9, 1, 20, 8, 21, 53, 23, 53), false},
+	{"ipv4 gre", filterBytes(40, 0, 0x45, 9, 47), false},
+	{"ipv4 vxlan", filterBytes(40, 0, 0x45, 9, 17, 22, 0x12, 23, 0xb5), false},
 	{"ipv4 one option", filterBytes(40, 0, 0x46, 9, 17, 27, 53), true},
 	{"ipv4 one option, ports of none", filterBytes(40, 0, 0x46, 9, 17, 23, 53), false},
 	{"ipv4 all options", filterBytes(64, 0, 0x4f, 9, 17, 63, 53), true},
@@ -58,8 +76,16 @@ var filterCases = []struct {
 	{"ipv6 ports at the end", filterBytes(44, 0, 0x60, 6, 17, 43, 53), true},
 	{"ipv6 cut in the ports", filterBytes(43, 0, 0x60, 6, 17, 41, 53), false},
 	{"ipv6 to 52", filterBytes(48, 0, 0x60, 6, 17, 43, 52), false},
-	{"ipv6 tcp", filterBytes(48, 0, 0x60, 6, 6, 43, 53), false},
-	{"ipv6 icmp", filterBytes(48, 0, 0x60, 6, 58, 43, 53), false},
+	{"ipv6 tcp", filterBytes(48, 0, 0x60, 6, 6, 43, 53), true},
+	{"ipv6 tcp to 54", filterBytes(48, 0, 0x60, 6, 6, 43, 54), false},
+	{"ipv6 ping", filterBytes(48, 0, 0x60, 6, 58, 40, 128, 43, 53), false},
+	{"ipv6 unreachable", filterBytes(48, 0, 0x60, 6, 58, 40, 1), true},
+	{"ipv6 too big", filterBytes(48, 0, 0x60, 6, 58, 40, 2), true},
+	{"ipv6 time exceeded", filterBytes(48, 0, 0x60, 6, 58, 40, 3), true},
+	{"ipv6 parameter problem", filterBytes(48, 0, 0x60, 6, 58, 40, 4), false},
+	{"ipv6 icmp of ipv4", filterBytes(48, 0, 0x60, 6, 1, 40, 3), false},
+	{"ipv6 gre", filterBytes(48, 0, 0x60, 6, 47), false},
+	{"ipv6 vxlan", filterBytes(48, 0, 0x60, 6, 17, 42, 0x12, 43, 0xb5), false},
 	{"ipv6 hop by hop", filterBytes(48, 0, 0x60, 6, 0), true},
 	{"ipv6 routing", filterBytes(48, 0, 0x60, 6, 43), true},
 	{"ipv6 fragment", filterBytes(48, 0, 0x60, 6, 44), true},
@@ -71,7 +97,9 @@ var filterCases = []struct {
 	{"tag, ipv4, option", filterTag(5, 0x0800, filterBytes(32, 0, 0x46, 9, 17, 25, 53)), true},
 	{"tag, ipv4, cut in the ports", filterTag(5, 0x0800, filterBytes(27, 0, 0x46, 9, 17, 25, 53)), false},
 	{"tag, ipv4 to 54", filterTag(5, 0x0800, filterBytes(28, 0, 0x45, 9, 17, 23, 54)), false},
-	{"tag, ipv4, later fragment", filterTag(5, 0x0800, filterBytes(28, 0, 0x45, 7, 9, 9, 17, 23, 53)), false},
+	{"tag, ipv4, later fragment", filterTag(5, 0x0800, filterBytes(28, 0, 0x45, 7, 9, 9, 17)), true},
+	{"tag, ipv4 unreachable", filterTag(5, 0x0800, filterBytes(28, 0, 0x45, 9, 1, 20, 3)), true},
+	{"tag, ipv6 tcp", filterTag(5, 0x86dd, filterBytes(44, 0, 0x60, 6, 6, 43, 53)), true},
 	{"tag of ipv4, ipv6", filterTag(5, 0x0800, filterBytes(48, 0, 0x60, 6, 17, 43, 53)), false},
 	{"tag, ipv6", filterTag(5, 0x86dd, filterBytes(44, 0, 0x60, 6, 17, 43, 53)), true},
 	{"tag, ipv6, cut", filterTag(5, 0x86dd, filterBytes(43, 0, 0x60, 6, 17, 41, 53)), false},
@@ -84,26 +112,35 @@ var filterCases = []struct {
 	{"ipv4 like a tag", filterBytes(2048, 0, 0x45, 2, 8, 4, 0x45, 9, 17, 23, 53), true},
 }
 
+// filterTunnels are those that pass only where tunnels are wanted.
+var filterTunnels = []string{"ipv4 gre", "ipv4 fragment of gre", "ipv4 vxlan", "ipv6 gre", "ipv6 vxlan"}
+
 func TestFilter(t *testing.T) {
-	ports := []uint16{53}
-	run := filterRunners(t, ports)
-	for _, c := range filterCases {
-		t.Run(c.name, func(t *testing.T) {
-			if got := filterModel(c.packet, ports); got != c.want {
-				t.Errorf("the model says %t, want %t", got, c.want)
-			}
-			run(t, c.packet, c.want)
-		})
+	for _, tunnels := range []bool{false, true} {
+		w := filterWanted{[]uint16{53}, tunnels}
+		run := filterRunners(t, w)
+		for _, c := range filterCases {
+			t.Run(fmt.Sprintf("%s, tunnels=%v", c.name, tunnels), func(t *testing.T) {
+				want := c.want || tunnels && slices.Contains(filterTunnels, c.name)
+				if got := filterModel(c.packet, w); got != want {
+					t.Errorf("the model says %t, want %t", got, want)
+				}
+				run(t, c.packet, want)
+			})
+		}
 	}
 }
 
 func TestFilterAgainstModel(t *testing.T) {
 	for _, ports := range [][]uint16{{53}, {5353, 53, 1}, {1, 2, 3, 4, 5, 6, 7, 65535}} {
-		run := filterRunners(t, ports)
-		rapid.Check(t, func(t *rapid.T) {
-			p := filterDraw(t, ports)
-			run(t, p, filterModel(p, ports))
-		})
+		for _, tunnels := range []bool{false, true} {
+			w := filterWanted{ports, tunnels}
+			run := filterRunners(t, w)
+			rapid.Check(t, func(t *rapid.T) {
+				p := filterDraw(t, ports)
+				run(t, p, filterModel(p, w))
+			})
+		}
 	}
 }
 
@@ -111,14 +148,17 @@ func FuzzFilter(f *testing.F) {
 	for _, c := range filterCases {
 		f.Add(c.packet)
 	}
-	ports := []uint16{53}
-	run := filterRunners(f, ports)
-	f.Fuzz(func(t *testing.T, p []byte) { run(t, p, filterModel(p, ports)) })
+	plain, all := filterWanted{[]uint16{53}, false}, filterWanted{[]uint16{53}, true}
+	runPlain, runAll := filterRunners(f, plain), filterRunners(f, all)
+	f.Fuzz(func(t *testing.T, p []byte) {
+		runPlain(t, p, filterModel(p, plain))
+		runAll(t, p, filterModel(p, all))
+	})
 }
 
 func TestFilterPorts(t *testing.T) {
 	for _, ports := range [][]uint16{nil, {}, {0}, {53, 0}, make([]uint16, 9), {1, 2, 3, 4, 5, 6, 7, 8, 9}} {
-		if _, err := filterProgram(ports); err == nil {
+		if _, err := filterProgram(filterWanted{ports: ports}); err == nil {
 			t.Errorf("filterProgram(%v) gave no error", ports)
 		}
 	}
@@ -140,9 +180,11 @@ func filterDraw(t *rapid.T, ports []uint16) []byte {
 		near("ether low", 3, 0x00, 0xdd)
 	}
 	near("version", base, 0x45, 0x45, 0x46, 0x4f, 0x44, 0x60)
-	near("next header", base+6, 0, 17, 43, 44, 60, 0x20, 0x40)
-	near("fragment", base+7, 0, 1)
-	near("protocol", base+9, 17)
+	near("next header", base+6, 0, 6, 17, 43, 44, 47, 58, 60, 0x20, 0x40)
+	near("fragment", base+7, 0, 0, 1)
+	near("protocol", base+9, 1, 6, 17, 47)
+	near("type of the error", base+20, 3, 4, 5, 11, 8)
+	near("type of the error", base+40, 1, 2, 3, 128)
 	for _, at := range []int{20, 22, 24, 26, 40, 42, 60, 62} {
 		port := rapid.SampledFrom(ports).Draw(t, "port") + uint16(rapid.IntRange(-1, 1).Draw(t, "miss"))
 		near("high", base+at, byte(port>>8), 0)
@@ -152,49 +194,71 @@ func filterDraw(t *rapid.T, ports []uint16) []byte {
 }
 
 // filterModel is what the program should do, written to be read.
-func filterModel(p []byte, ports []uint16) bool {
+func filterModel(p []byte, w filterWanted) bool {
 	if len(p) < filterShortest {
 		return false
 	}
-	if filterModelIP(p, ports) {
+	if filterModelIP(p, w) {
 		return true
 	}
 	inner := p[4:]
 	switch binary.BigEndian.Uint16(p[2:]) {
 	case etherIPv4:
-		return inner[0]>>4 == 4 && filterModelIP(inner, ports)
+		return inner[0]>>4 == 4 && filterModelIP(inner, w)
 	case etherIPv6:
-		return inner[0]>>4 == 6 && filterModelIP(inner, ports)
+		return inner[0]>>4 == 6 && filterModelIP(inner, w)
 	}
 	return false
 }
 
-func filterModelIP(p []byte, ports []uint16) bool {
-	var udp []byte
+func filterModelIP(p []byte, w filterWanted) bool {
+	var protocol, icmp byte
+	var errors, rest []byte
 	switch p[0] >> 4 {
 	case 4:
-		header := int(p[0]&15) * 4
-		if header < 20 || header > len(p) || p[9] != 17 || binary.BigEndian.Uint16(p[6:])&0x1fff != 0 {
+		protocol, icmp, errors = p[9], 1, []byte{3, 4, 5, 11}
+		if protocol == 47 {
+			return w.tunnels
+		}
+		if !slices.Contains([]byte{1, 6, 17}, protocol) {
 			return false
 		}
-		udp = p[header:]
+		if binary.BigEndian.Uint16(p[6:])&0x3fff != 0 {
+			return true
+		}
+		header := int(p[0]&15) * 4
+		if header < 20 {
+			return false
+		}
+		rest = p[min(header, len(p)):]
 	case 6:
-		switch p[6] {
+		protocol, icmp, errors = p[6], 58, []byte{1, 2, 3}
+		switch protocol {
 		case 0, 43, 44, 60:
 			return true
-		case 17:
-			udp = p[min(40, len(p)):]
+		case 47:
+			return w.tunnels
 		}
+		rest = p[min(40, len(p)):]
 	}
-	return len(udp) >= 4 && (slices.Contains(ports, binary.BigEndian.Uint16(udp)) ||
-		slices.Contains(ports, binary.BigEndian.Uint16(udp[2:])))
+	if len(rest) < 4 {
+		return false
+	}
+	src, dst := binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:])
+	switch protocol {
+	case icmp:
+		return slices.Contains(errors, rest[0])
+	case 6, 17:
+		return slices.Contains(w.ports, src) || slices.Contains(w.ports, dst) || w.tunnels && dst == 4789
+	}
+	return false
 }
 
 // filterRunners gives a function that runs the program on a packet: in a virtual
 // machine, and in the kernel, on a pair of sockets that needs no privilege.
-func filterRunners(t testing.TB, ports []uint16) func(rapid.TB, []byte, bool) {
+func filterRunners(t testing.TB, w filterWanted) func(rapid.TB, []byte, bool) {
 	t.Helper()
-	program, err := filterProgram(ports)
+	program, err := filterProgram(w)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,73 +31,56 @@ type piece struct {
 	data     []byte
 }
 
-// parsePiece reads a fragment behind its link header; false for what is none, or cut.
-func parsePiece(f *Frame, n network) (p piece, ok bool) {
-	b, link := n.payload, len(f.Data)-len(n.payload)
-	if link < 0 {
-		return p, false
+// parsePiece reads the fragment that g was found to be. It is false for one that is
+// cut, and where nothing of use can be in it.
+func parsePiece(f *Frame, g *datagram) (p piece, ok bool) {
+	// Of a packet in a tunnel only what is inside is put together.
+	from := 0
+	if g.tunneled {
+		from = g.ip
 	}
-	if n.ether == etherIPv6 {
-		return parsePiece6(f, b, link)
-	}
-	if len(b) < 20 {
-		return p, false
-	}
-	ihl, total, flags := int(b[0]&0xf)*4, int(binary.BigEndian.Uint16(b[2:])), binary.BigEndian.Uint16(b[6:])
-	if ihl < 20 || total < ihl || total > len(b) {
-		return p, false
-	}
-	p = piece{
-		id: uint32(binary.BigEndian.Uint16(b[4:])), proto: b[9], off: int(flags&0x1fff) * 8, more: flags&0x2000 != 0,
-		before: f.Data[:link+ihl], head: link, next: link + 9, data: b[ihl:total],
-	}
-	p.src, _ = netip.AddrFromSlice(b[12:16])
-	p.dst, _ = netip.AddrFromSlice(b[16:20])
-	return p, p.more || p.off > 0
-}
-
-// parsePiece6 finds the fragment header behind those that stand before it.
-func parsePiece6(f *Frame, b []byte, link int) (p piece, ok bool) {
-	if len(b) < 40 {
-		return p, false
-	}
-	total := 40 + int(binary.BigEndian.Uint16(b[4:]))
-	if total > len(b) {
-		return p, false
-	}
-	b = b[:total]
-	next, at := 6, 40
-	for range maxExtensions {
-		switch b[next] {
-		case 0, 43, 60: // hop by hop, routing, destination
-			if at+8 > len(b) {
-				return p, false
-			}
-			size := 8 + int(b[at+1])*8
-			if at+size > len(b) {
-				return p, false
-			}
-			next, at = at, at+size
-			continue
-		case 44:
-			if at+8 > len(b) {
-				return p, false
-			}
-			flags := binary.BigEndian.Uint16(b[at+2:])
-			p = piece{
-				id: binary.BigEndian.Uint32(b[at+4:]), proto: b[at], off: int(flags &^ 7), more: flags&1 != 0,
-				before: f.Data[:link+at], head: link, next: link + next, data: b[at+8:],
-			}
-			p.src, _ = netip.AddrFromSlice(b[8:24])
-			p.dst, _ = netip.AddrFromSlice(b[24:40])
-			return p, p.more || p.off > 0
+	b := f.Data[g.ip:]
+	if g.src.Addr().Is6() {
+		p, ok = parsePiece6(b)
+		p.off, p.more = p.off&^7, p.off&1 != 0
+	} else {
+		size, total, flags := g.transport-g.ip, int(binary.BigEndian.Uint16(b[2:])), binary.BigEndian.Uint16(b[6:])
+		if total < size || total > len(b) {
+			return p, false
 		}
-		return p, false
+		p = piece{
+			id: uint32(g.ident), proto: b[9], off: int(flags&0x1fff) * 8, more: flags&0x2000 != 0,
+			next: 9, data: b[size:total],
+		}
+		ok = true
+	}
+	p.src, p.dst, p.head, p.next, p.before = g.src.Addr(), g.dst.Addr(), g.ip-from, p.next+g.ip-from, f.Data[from:g.transport]
+	switch p.proto {
+	case protocolUDP, protocolTCP, protocolGRE, protocolOptions:
+		return p, ok
 	}
 	return p, false
 }
 
-const maxExtensions = 8
+// parsePiece6 finds the fragment header of an IPv6 packet that is known to have one.
+// The offset is as it stands there, with its flags.
+func parsePiece6(b []byte) (p piece, ok bool) {
+	total := 40 + int(binary.BigEndian.Uint16(b[4:]))
+	if total > len(b) {
+		return p, false
+	}
+	next, at := 6, 40
+	for b[next] != protocolFragment {
+		next, at = at, at+8+int(b[at+1])*8
+	}
+	if at+8 > total {
+		return p, false
+	}
+	return piece{
+		id: binary.BigEndian.Uint32(b[at+4:]), proto: b[at], off: int(binary.BigEndian.Uint16(b[at+2:])),
+		next: next, data: b[at+8 : total],
+	}, true
+}
 
 // fragments puts datagrams together. It is used by one goroutine, and holds no more
 // than maxAssemblies datagrams.
@@ -161,6 +144,9 @@ func (fs *fragments) add(f *Frame, p piece) (whole Frame, forged, done bool) {
 	}
 	fs.drop(k)
 	whole = *f
+	if p.head == 0 {
+		whole.Link = LinkRaw // if it was not: out of a tunnel
+	}
 	whole.Data = a.frame()
 	whole.Length = len(whole.Data)
 	return whole, a.forged, true

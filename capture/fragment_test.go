@@ -162,7 +162,7 @@ func FuzzFragments(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, cut, shift uint8) {
-		m := capture.NewMatcher(capture.Config{})
+		m := capture.NewMatcher(capture.Config{Memory: 1 << 16})
 		for i := range 4 {
 			b := bytes.Clone(data)
 			if i%2 == 1 && len(b) > 21 {

@@ -14,6 +14,8 @@ const (
 	LinkNull     LinkType = 0   // BSD loopback: the address family in the byte order of the writer
 	LinkEthernet LinkType = 1   // IEEE 802.3
 	LinkPPP      LinkType = 9   // PPP, with or without HDLC framing
+	LinkHDLC     LinkType = 50  // PPP in HDLC framing
+	LinkPPPoE    LinkType = 51  // PPP over Ethernet, without the Ethernet header
 	LinkRawBSD   LinkType = 12  // IPv4 or IPv6, as some systems number it
 	LinkRawOBSD  LinkType = 14  // the same, as OpenBSD does
 	LinkRaw      LinkType = 101 // IPv4 or IPv6
@@ -32,6 +34,7 @@ type Frame struct {
 	Length    int    // on the wire, in bytes; more than len(Data) where the capture cut it
 	Number    int    // of its record in the file, from 1; 0 live
 	Interface int    // index on this host, or of the interface in the file
+	Sums      Sums   // whether its checksums are to be judged
 	Lost      uint64 // frames the source is known to have lost so far
 }
 

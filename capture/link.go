@@ -12,6 +12,7 @@ const (
 	etherVLAN = 0x8100 // IEEE 802.1Q
 	etherQinQ = 0x88a8 // IEEE 802.1ad
 	etherOld  = 0x9100 // tags within tags before 802.1ad
+	etherPPP  = 0x8864 // PPP over Ethernet, in session (RFC 2516)
 )
 
 // maxTags bounds the VLAN tags of one frame.
@@ -50,8 +51,10 @@ func stripLink(f *Frame) (n network, ok bool) {
 		}
 		n.payload = b[4:]
 		n.ether = versionOf(n.payload)
-	case LinkPPP:
+	case LinkPPP, LinkHDLC:
 		return stripPPP(b)
+	case LinkPPPoE:
+		return stripPPPoE(b)
 	case LinkRaw, LinkRawBSD, LinkRawOBSD, LinkIPv4, LinkIPv6:
 		n = network{ether: versionOf(b), payload: b}
 	default:
@@ -65,6 +68,12 @@ func stripLink(f *Frame) (n network, ok bool) {
 			}
 			n.ether, n.payload = binary.BigEndian.Uint16(n.payload[2:]), n.payload[4:]
 		}
+	}
+	if n.ether == etherPPP {
+		mac := n.mac
+		n, ok = stripPPPoE(n.payload)
+		n.mac = mac
+		return n, ok
 	}
 	return n, n.ether == etherIPv4 || n.ether == etherIPv6
 }
@@ -115,6 +124,14 @@ func stripPPP(b []byte) (n network, ok bool) {
 		return network{ether: etherIPv6, payload: b}, true
 	}
 	return n, false
+}
+
+// stripPPPoE reads PPP behind the header of a session over Ethernet (RFC 2516 §4).
+func stripPPPoE(b []byte) (n network, ok bool) {
+	if len(b) < 6 || b[0] != 0x11 || b[1] != 0 { // version, type and code
+		return n, false
+	}
+	return stripPPP(b[6:])
 }
 
 func macString(b []byte) string {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,10 +25,12 @@ type LiveConfig struct {
 	Promiscuous bool
 	// Ports are those of DNS, at most 8; none stands for 53.
 	Ports []uint16
+	// Tunnels asks for all VXLAN and GRE that comes by, for what may be in it.
+	Tunnels bool
 }
 
-// Live gives the frames of this host's interfaces, as LinkSLL2: DNS over UDP,
-// and what might be it. It is a Source. A datagram on the loopback interface is
+// Live gives the frames of this host's interfaces, as LinkSLL2: DNS over UDP
+// and TCP, what might be it, and ICMP errors. It is a Source. A datagram on the loopback interface is
 // given once, though the kernel shows it as sent and as received.
 //
 // It is a packet socket of type SOCK_DGRAM, for there the network header comes
@@ -40,9 +43,14 @@ type LiveConfig struct {
 type Live struct {
 	name        string // empty for all interfaces
 	promiscuous bool
+	size        int // of the ring
+	program     []bpf.RawInstruction
+	fanout      *fanout // nil for a ring of its own
 	log         *slog.Logger
-	socket      int // packet socket
-	wake        int // eventfd that ends a wait
+	socket      int  // packet socket
+	wake        int  // eventfd that ends a wait
+	joined      bool // the fanout, and so bound to an interface for good
+	index       int  // of that; 0 for all
 
 	mu      sync.Mutex // held by Next, that the ring may not go while it is read; guards:
 	ring    ring
@@ -51,7 +59,7 @@ type Live struct {
 	retry   time.Time      // when to look for the interface again
 	counted time.Time      // when the statistics were last asked for
 
-	asking sync.Mutex // held as the statistics are asked for, that the socket may not go; guards:
+	asking sync.Mutex // held as the statistics are asked for, that the socket may not go or become another; guards:
 	gone   bool
 
 	once     sync.Once
@@ -65,7 +73,9 @@ type Live struct {
 var _ Source = (*Live)(nil)
 
 // Listen begins to hear. It needs CAP_NET_RAW.
-func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) {
+func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) { return listen(cfg, nil, log) }
+
+func listen(cfg LiveConfig, f *fanout, log *slog.Logger) (*Live, error) {
 	if cfg.Interface == "any" {
 		cfg.Interface = ""
 	}
@@ -78,12 +88,14 @@ func Listen(cfg LiveConfig, log *slog.Logger) (*Live, error) {
 	if len(cfg.Ports) == 0 {
 		cfg.Ports = []uint16{53}
 	}
-	program, err := filterProgram(cfg.Ports)
+	program, err := filterProgram(filterWanted{cfg.Ports, cfg.Tunnels})
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{name: cfg.Interface, promiscuous: cfg.Promiscuous, log: log, socket: -1, wake: -1}
-	if err := l.open(program, cfg.RingSize); err != nil {
+	l := &Live{
+		name: cfg.Interface, promiscuous: cfg.Promiscuous, size: cfg.RingSize, program: program, fanout: f, log: log, socket: -1, wake: -1,
+	}
+	if err := l.open(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil

@@ -33,8 +33,19 @@ func (l *Live) frame(p ringPacket) (f Frame, wanted bool) {
 		Data:      b[:n:n],
 		Length:    liveHeader + int(p.length),
 		Interface: int(index),
+		Sums:      liveSums(p.status, a[10]),
 		Lost:      l.dropped.Load(),
 	}, true
+}
+
+// liveSums tells whether the checksums of a packet are to be judged. Those of what this
+// host sends are not filled in yet, nor are those of what a neighbour on the same
+// machine sent; the card may have checked others.
+func liveSums(status uint32, kind byte) Sums {
+	if kind == unix.PACKET_OUTGOING || status&(unix.TP_STATUS_CSUMNOTREADY|unix.TP_STATUS_CSUM_VALID) != 0 {
+		return SumsSettled
+	}
+	return SumsOpen
 }
 
 // liveProtocol mends the protocol that the kernel gives for frames with VLAN

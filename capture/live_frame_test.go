@@ -43,17 +43,20 @@ func TestLiveFrame(t *testing.T) {
 		h := []byte{8, 0, 0, 0, 1, 2, 3, 4, byte(hardware >> 8), byte(hardware), kind, n}
 		return slices.Concat(h, address, make([]byte, 8-len(address)), ipv4)
 	}
-	for _, want := range [][]byte{
-		header(1, 4, 6, 2, 0, 0, 0, 0, 9),
-		header(772, 0, 6, 2, 0, 0, 0, 0, 9),
-		header(0xfffe, 4, 0),
-		header(1, 4, 20, 2, 0, 0, 0, 0, 9, 0xee, 0xee),
+	for _, c := range []struct {
+		want []byte
+		sums Sums
+	}{
+		{header(1, 4, 6, 2, 0, 0, 0, 0, 9), SumsSettled},
+		{header(772, 0, 6, 2, 0, 0, 0, 0, 9), SumsOpen},
+		{header(0xfffe, 4, 0), SumsSettled},
+		{header(1, 4, 20, 2, 0, 0, 0, 0, 9, 0xee, 0xee), SumsSettled},
 	} {
 		got, err := l.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := Frame{At: at, Link: LinkSLL2, Data: want, Length: 1520, Interface: 0x01020304, Lost: 7}
+		want := Frame{At: at, Link: LinkSLL2, Data: c.want, Length: 1520, Interface: 0x01020304, Sums: c.sums, Lost: 7}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -63,6 +66,26 @@ func TestLiveFrame(t *testing.T) {
 	}
 	if ringOwner(&l.ring, 0) != unix.TP_STATUS_KERNEL {
 		t.Error("the block was kept after its last frame")
+	}
+}
+
+// TestLiveSums has what the kernel says of checksums.
+func TestLiveSums(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status uint32
+		kind   byte
+		want   Sums
+	}{
+		{"received", unix.TP_STATUS_USER, unix.PACKET_HOST, SumsOpen},
+		{"to others", unix.TP_STATUS_USER, unix.PACKET_OTHERHOST, SumsOpen},
+		{"checked by the card", unix.TP_STATUS_CSUM_VALID, unix.PACKET_HOST, SumsSettled},
+		{"of a neighbour on this machine", unix.TP_STATUS_CSUMNOTREADY, unix.PACKET_HOST, SumsSettled},
+		{"sent", unix.TP_STATUS_USER, unix.PACKET_OUTGOING, SumsSettled},
+	} {
+		if got := liveSums(c.status, c.kind); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
 	}
 }
 

@@ -21,10 +21,11 @@ func TestLiveLoopback(t *testing.T) {
 		for _, name := range []string{"", "any", "lo"} {
 			t.Run("on "+name, func(t *testing.T) {
 				l := liveListen(t, capture.LiveConfig{Interface: name, Ports: []uint16{53, 5300}})
+				liveDeaf(t, "127.0.0.1:54", "[::1]:5353")
 				others := func() {
 					liveSend(t, "udp", "127.0.0.1:54", "other port")
 					liveSend(t, "udp", "[::1]:5353", "other port")
-					for _, to := range []string{"127.0.0.1:53", "[::1]:53"} {
+					for _, to := range []string{"127.0.0.1:54", "[::1]:54"} {
 						if c, err := net.Dial("tcp", to); err == nil {
 							c.Close()
 							t.Error("somebody listens")
@@ -38,6 +39,7 @@ func TestLiveLoopback(t *testing.T) {
 					{"udp4", "127.0.0.53:53", strings.Repeat("long", 10000)},
 					{"udp6", "[::1]:5300", ""},
 				} {
+					liveDeaf(t, c.to)
 					others()
 					from := liveSend(t, c.network, c.to, c.payload)
 					liveLoopbackFrame(t, liveNext(t, l), from, c.to, c.payload)
@@ -46,6 +48,43 @@ func TestLiveLoopback(t *testing.T) {
 					}
 				}
 			})
+		}
+	})
+}
+
+// liveDeaf takes in what is sent to addresses until the end of the test, so that no
+// error says that nobody does.
+func liveDeaf(t *testing.T, addresses ...string) {
+	t.Helper()
+	for _, a := range addresses {
+		c, err := net.ListenPacket("udp", a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+}
+
+// TestLiveRefused hears a connection that is refused, and the error about a datagram
+// that nobody took.
+func TestLiveRefused(t *testing.T) {
+	liveNamespace(t, func(t *testing.T) {
+		l := liveListen(t, capture.LiveConfig{})
+		if c, err := net.Dial("tcp", "127.0.0.1:53"); err == nil {
+			c.Close()
+			t.Fatal("somebody listens")
+		}
+		liveSend(t, "udp", "127.0.0.1:53", "refused")
+		var got []byte
+		for i := range 4 {
+			f := liveNext(t, l)
+			got = append(got, f.Data[20+9])
+			if i%2 == 0 && f.Sums != capture.SumsSettled { // of what answers it, the kernel has filled it in
+				t.Errorf("protocol %d: the checksum is to be judged, and nobody has filled it in", f.Data[20+9])
+			}
+		}
+		if diff := cmp.Diff([]byte{6, 6, 17, 1}, got); diff != "" {
+			t.Errorf("protocols (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -87,6 +126,7 @@ func TestLiveEthernet(t *testing.T) {
 		type heard struct {
 			index                    int
 			kind                     byte
+			sums                     capture.Sums
 			protocol, packet, sender string
 		}
 		a, b := liveIndex(t, "va"), liveIndex(t, "vb")
@@ -111,10 +151,10 @@ func TestLiveEthernet(t *testing.T) {
 				oneA := liveListen(t, capture.LiveConfig{Interface: "va"})
 				oneB := liveListen(t, capture.LiveConfig{Interface: "vb"})
 				leaves := func(index int) heard {
-					return heard{index, unix.PACKET_OUTGOING, c.left, fmt.Sprintf("%x", c.packet), sender}
+					return heard{index, unix.PACKET_OUTGOING, capture.SumsSettled, c.left, fmt.Sprintf("%x", c.packet), sender}
 				}
 				arrives := func(index int) heard {
-					return heard{index, unix.PACKET_BROADCAST, c.arrived, fmt.Sprintf("%x%x", c.inside, c.packet), sender}
+					return heard{index, unix.PACKET_BROADCAST, capture.SumsOpen, c.arrived, fmt.Sprintf("%x%x", c.inside, c.packet), sender}
 				}
 				onA, onB := liveRaw(t, "va"), liveRaw(t, "vb")
 				onA(liveIPv4(40000, 54, "unwanted"), c.tags...)
@@ -127,7 +167,7 @@ func TestLiveEthernet(t *testing.T) {
 							t.Errorf("frame %+v", f)
 						}
 						d := f.Data
-						all = append(all, heard{f.Interface, d[10], fmt.Sprintf("%x", d[:2]), fmt.Sprintf("%x", d[20:]), fmt.Sprintf("%x", d[12:18])})
+						all = append(all, heard{f.Interface, d[10], f.Sums, fmt.Sprintf("%x", d[:2]), fmt.Sprintf("%x", d[20:]), fmt.Sprintf("%x", d[12:18])})
 					}
 					return all
 				}

@@ -34,6 +34,15 @@ type Config struct {
 	// at 130,000 (see Stats.Hold), and what must end sooner is Stats.Blind.
 	Transactions int
 
+	// Tunnels takes packets out of VXLAN and GRE, ERSPAN included, as the mirror
+	// port of a switch sends them. Whoever can reach this host can send such, and
+	// so say what was overheard: it is for captures, and where it is asked for.
+	Tunnels bool
+
+	// Connections bounds the TCP connections that are followed at once. 256 by
+	// default, at most 64 KiB each.
+	Connections int
+
 	// Memory bounds the octets of recent packets that are kept, to compare answers
 	// and to show them as evidence: 64 and the frame each. It is taken as it is
 	// needed. By default it is 256 octets for each of Transactions, 16 MiB.
@@ -89,8 +98,9 @@ type Matcher struct {
 
 	strangers map[uint64]*stranger // by hash of the question
 
-	decoder *decoder
-	again   *decoder // for frames out of memory, while a fresh one is in use
+	tcp     connections
+	sums    sums
+	decoder decoder
 	name    [maxName]byte
 
 	counters
@@ -106,7 +116,11 @@ func NewMatcher(cfg Config) *Matcher {
 	}
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
-		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: newDecoder(), again: newDecoder(),
+		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: decoder{tunnels: cfg.Tunnels},
+	}
+	m.tcp.counters, m.tcp.most = &m.counters, cfg.Connections
+	if m.tcp.most <= 0 {
+		m.tcp.most = defaultConnections
 	}
 	m.ended = newTombs(len(m.table.slots))
 	m.hold.Store(int64(HoldAnswered))
@@ -122,32 +136,47 @@ const (
 	dnsPort = 53 // of Do53
 	classIN = 1
 	flagTC  = 1 << 9
-
-	protocolUDP = 17
 )
 
 // Take takes in one frame. It returns a sample, and true, when the frame is a
 // response that contradicts an earlier one to the same query, or the first to a
-// query for a watched name.
+// query for a watched name. One frame can be the end of several responses, over
+// TCP: More gives the further samples, and is to be called until it is false.
 func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	m.packets.Add(1)
+	m.tcp.ready = m.tcp.ready[:0]
 	m.tick(&f)
 	g, sort := m.decoder.decode(&f)
+	if sort == fragment {
+		m.fragments.Add(1)
+		g, sort = m.reassemble(&f, &g)
+	}
 	switch sort {
 	case broken:
 		m.undecodable.Add(1)
-		return s, false
-	case fragment:
-		m.fragments.Add(1)
-		if g, sort = m.reassemble(&f); sort != udp {
-			return s, false
+	case icmp:
+		m.icmp(&g)
+	case tcp:
+		return m.segment(&f, &g)
+	case udp:
+		if g.src.Port() == dnsPort || g.dst.Port() == dnsPort {
+			return m.datagram(&f, &g)
 		}
-	case other:
+	}
+	return s, false
+}
+
+// datagram takes in one that is DNS by its ports.
+func (m *Matcher) datagram(f *Frame, g *datagram) (s monitor.Sample, ok bool) {
+	if !m.sums.good(f, g) {
+		m.badChecksum.Add(1)
 		return s, false
 	}
-	if g.src.Port() != dnsPort && g.dst.Port() != dnsPort {
-		return s, false
-	}
+	return m.message(f, g)
+}
+
+// message takes in a DNS message.
+func (m *Matcher) message(f *Frame, g *datagram) (s monitor.Sample, ok bool) {
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
@@ -156,13 +185,13 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	if h.opcode() != 0 {
 		return s, false // NOTIFY, UPDATE and the like
 	}
-	m.cfg.Passed.note(&f, &g, &h)
+	m.cfg.Passed.note(f, g, &h)
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		ok = m.response(&f, &g, &h, &s)
+		ok = m.response(f, g, &h, &s)
 		return s, ok
 	case !h.response() && g.dst.Port() == dnsPort:
-		m.query(&f, &g, &h)
+		m.query(f, g, &h)
 	default:
 		m.undecodable.Add(1)
 	}
@@ -171,13 +200,9 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 
 // reassemble takes in a fragment. When its datagram is whole, f becomes the frame that
 // it would have come in.
-func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
-	n, ok := stripLink(f)
+func (m *Matcher) reassemble(f *Frame, g *datagram) (datagram, sort) {
+	p, ok := parsePiece(f, g)
 	if !ok {
-		return datagram{}, other
-	}
-	p, ok := parsePiece(f, n)
-	if !ok || p.proto != protocolUDP {
 		return datagram{}, other
 	}
 	whole, torn, done := m.parts.add(f, p)
@@ -187,9 +212,9 @@ func (m *Matcher) reassemble(f *Frame) (datagram, sort) {
 	}
 	m.reassembled.Add(1)
 	*f = whole
-	g, sort := m.decoder.decode(f)
-	g.torn = torn
-	return g, sort
+	d, sort := m.decoder.decode(f)
+	d.torn = torn
+	return d, sort
 }
 
 // tick moves time on to that of the frame, and lets transactions end.
@@ -219,7 +244,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.queries.Add(1)
-	pair, client := m.pair(g.src, g.dst, protocolUDP), m.client(g.src.Addr())
+	pair, client := m.pair(g.src, g.dst, g.protocol), m.client(g.src.Addr())
 	q := m.question(h)
 	n := m.table.find(pair, h.id)
 	if n != 0 && m.table.slots[n].question != q.short() {
@@ -252,7 +277,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sampl
 	if h.question == nil {
 		return false // an error from a server that did not read the question
 	}
-	pair := m.pair(g.dst, g.src, protocolUDP)
+	pair := m.pair(g.dst, g.src, g.protocol)
 	q := m.question(h)
 	n := m.table.find(pair, h.id)
 	switch {

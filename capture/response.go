@@ -23,6 +23,7 @@ const (
 	brokenOPT      = "an OPT record among its answers"
 
 	brokenFragments = "fragments that contradict each other"
+	brokenSegments  = "TCP segments that contradict each other"
 )
 
 // readResponse writes what a message says into o and its packet. What cannot be

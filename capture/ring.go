@@ -25,6 +25,7 @@ const (
 	ringNanos      = 8
 	ringSnapLength = 12
 	ringLength     = 16
+	ringStatus     = 20
 	ringPayload    = 24
 	ringAddress    = 48
 	ringHeader     = ringAddress + unix.SizeofSockaddrLinklayer
@@ -65,6 +66,7 @@ type ring struct {
 type ringPacket struct {
 	seconds, nanos uint32
 	length         uint32 // on the wire
+	status         uint32 // bits TP_STATUS_
 	address        []byte // sockaddr_ll
 	payload        []byte
 }
@@ -152,6 +154,7 @@ func (r *ring) read() (p ringPacket, ok bool) {
 		seconds: binary.NativeEndian.Uint32(h[ringSeconds:]),
 		nanos:   binary.NativeEndian.Uint32(h[ringNanos:]),
 		length:  binary.NativeEndian.Uint32(h[ringLength:]),
+		status:  binary.NativeEndian.Uint32(h[ringStatus:]),
 		address: h[ringAddress:ringHeader],
 		payload: h[offset : offset+snap],
 	}

@@ -71,7 +71,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 			continue
 		}
 		f := x.frame(raw)
-		g, _ := m.again.decode(&f)
+		g := m.decoder.again(&f)
 		p := monitor.Packet{
 			At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, TXID: e.id, HopLimit: g.hop, MAC: macString(g.mac),
 			Iface: f.Interface, Link: uint16(f.Link),
@@ -90,7 +90,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 			sent = f.At
 			continue
 		}
-		o := monitor.Observation{At: f.At, Resolver: "wire", Server: g.src.Addr(), Transport: monitor.UDP, Packet: &p}
+		o := monitor.Observation{At: f.At, Resolver: "wire", Server: g.src.Addr(), Transport: g.transportName(), Packet: &p}
 		if m.cfg.Local != nil && m.cfg.Local(g.dst.Addr()) {
 			o.Role = monitor.Local
 		}
@@ -100,7 +100,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 		readResponse(&o, &p, g.payload, &head)
 		p.Nonlocal = m.nonlocal(&f, g.src.Addr())
 		if x.torn {
-			p.Broken = brokenFragments
+			p.Broken = g.tornText()
 		}
 		s.Answers = append(s.Answers, o)
 	}

@@ -1,10 +1,13 @@
 package capture_test
 
 import (
+	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dnstaster/dnstaster/capture"
+	"github.com/dnstaster/dnstaster/monitor"
 )
 
 // writeTool runs a tool that reads capture files, and gives its standard output.
@@ -91,6 +95,45 @@ func TestWriteTshark(t *testing.T) {
 		args = append(args, "-e", field)
 	}
 	got := strings.Split(strings.TrimSpace(writeTool(t, "tshark", args...)), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a resolver told of is shown by tshark too, over IPv4 and IPv6.
+func TestWriteTold(t *testing.T) {
+	var frames [][]byte
+	for client, server := range map[string]string{"192.0.2.9:40000": "192.0.2.53:853", "[2001:db8::9]:40000": "[2001:db8::53]:443"} {
+		q, r := answered(0, 0x1234, "www.example.com.", "203.0.113.10")
+		_, other := answered(0, 0x1234, "www.example.com.", "198.51.100.66")
+		datagrams(&q, &r, &other)
+		for _, m := range []tapped{q, r, other} {
+			m.client, m.server = netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
+			frames = append(frames, m.pack(t))
+		}
+	}
+	var out []capture.Frame
+	_, err := capture.ReadTap(bytes.NewReader(tapStream(frames...)), func(s monitor.Sample) error {
+		for _, p := range []monitor.Packet{s.Queries[0], *s.Answers[1].Packet} {
+			out = append(out, capture.Frame{At: p.At, Link: capture.LinkType(p.Link), Data: p.Raw, Length: len(p.Raw)})
+		}
+		return nil
+	})
+	if err != nil || len(out) != 4 {
+		t.Fatal(err, len(out))
+	}
+	args := []string{"-n", "-r", writeFile(t, writeAll(t, out, make([]string, len(out)))), "-T", "fields", "-E", "separator=|"}
+	for _, field := range []string{"exported_pdu.ipv4_src", "exported_pdu.ipv4_dst", "exported_pdu.ipv6_src", "exported_pdu.ipv6_dst", "exported_pdu.src_port", "exported_pdu.dst_port", "dns.id", "dns.qry.name", "dns.a"} {
+		args = append(args, "-e", field)
+	}
+	got := strings.Split(strings.TrimSpace(writeTool(t, "tshark", args...)), "\n")
+	slices.Sort(got) // the order of IP versions is any
+	want := []string{
+		"192.0.2.53|192.0.2.9|||853|40000|0x1234|www.example.com|198.51.100.66",
+		"192.0.2.9|192.0.2.53|||40000|853|0x1234|www.example.com|",
+		"||2001:db8::53|2001:db8::9|443|40000|0x1234|www.example.com|198.51.100.66",
+		"||2001:db8::9|2001:db8::53|40000|443|0x1234|www.example.com|",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -8,13 +8,16 @@ import (
 type Transport string
 
 // UDP and TCP are Do53 (RFC 1035), DoT is RFC 7858, DoH RFC 8484. System is
-// the C library's own lookup, which may use files as well.
+// the C library's own lookup, which may use files as well. Nothing is asked over
+// DoQ (RFC 9250) and DNSCrypt: others are heard to.
 const (
-	UDP    Transport = "udp"
-	TCP    Transport = "tcp"
-	DoT    Transport = "dot"
-	DoH    Transport = "doh"
-	System Transport = "system"
+	UDP      Transport = "udp"
+	TCP      Transport = "tcp"
+	DoT      Transport = "dot"
+	DoH      Transport = "doh"
+	DoQ      Transport = "doq"
+	DNSCrypt Transport = "dnscrypt"
+	System   Transport = "system"
 )
 
 // Role is what an answer counts for.

@@ -34,6 +34,7 @@ type Status struct {
 	Store    StoreStatus     `json:"store,omitzero"`
 	Webhooks []WebhookStatus `json:"webhooks"`
 	Wire     WireStatus      `json:"wire,omitzero"`
+	Dnstap   DnstapStatus    `json:"dnstap,omitzero"` // zero where there is no socket for it
 }
 
 // ConfigStatus is the configuration in use.
@@ -67,6 +68,8 @@ type WebhookStatus struct {
 // says why, and is empty where that is meant.
 type WireStatus struct {
 	Interfaces   []string `json:"interfaces"`
+	Promiscuous  bool     `json:"promiscuous,omitempty"` // frames to others are heard too
+	Rings        int      `json:"rings,omitempty"`       // of each interface, where there is more than one
 	Packets      uint64   `json:"packets"`
 	Queries      uint64   `json:"queries"`
 	Responses    uint64   `json:"responses"`
@@ -87,6 +90,17 @@ type WireStatus struct {
 	Strays   uint64 `json:"strays"`   // responses to an open port, with an id that was not asked with
 	Unkept   uint64 `json:"unkept"`   // responses to names that are not watched, for which passive DNS had no room
 	Error    string `json:"error,omitempty"`
+}
+
+// DnstapStatus is how hearing resolvers goes that tell what they do.
+type DnstapStatus struct {
+	Socket      string `json:"socket"`
+	Senders     int    `json:"senders"` // that are connected now
+	Queries     uint64 `json:"queries"`
+	Responses   uint64 `json:"responses"`
+	Undecodable uint64 `json:"undecodable"`
+	Failed      uint64 `json:"failed"`  // connections that ended for what came over them
+	Refused     uint64 `json:"refused"` // connections that there was no room for
 }
 
 // WatchStatus is one name in a Status.

@@ -24,6 +24,7 @@ type config struct {
 	Maintenance    []windowConfig   `yaml:"maintenance"`
 	PrivateZones   []domain         `yaml:"private_zones"`
 	Capture        captureConfig    `yaml:"capture"`
+	Dnstap         dnstapConfig     `yaml:"dnstap"`
 	Storage        storageConfig    `yaml:"storage"`
 	Webhooks       []webhookConfig  `yaml:"webhooks"`
 	Control        controlConfig    `yaml:"control"`
@@ -89,12 +90,22 @@ type resolverConfig struct {
 }
 
 type captureConfig struct {
-	Enabled    toggle   `yaml:"enabled"`
-	Interfaces []string `yaml:"interfaces"`
-	Unwatched  string   `yaml:"unwatched"`
-	At         position
+	Enabled     toggle   `yaml:"enabled"`
+	Interfaces  []string `yaml:"interfaces"`
+	Promiscuous bool     `yaml:"promiscuous"`
+	Rings       uint16   `yaml:"rings"` // of each interface
+	Unwatched   string   `yaml:"unwatched"`
+	Tunnels     bool     `yaml:"tunnels"`
+	At          position
 
-	Transactions capacity `yaml:"transactions"` // of all interfaces together
+	Transactions capacity `yaml:"transactions"` // of all interfaces and their rings together
+}
+
+// dnstapConfig is where resolvers on this host tell what they do.
+type dnstapConfig struct {
+	Socket string `yaml:"socket"` // empty for none
+	Group  string `yaml:"group"`
+	At     position
 }
 
 type storageConfig struct {
@@ -249,6 +260,9 @@ func (c *config) setDefaults() {
 	}
 	if len(c.Capture.Interfaces) == 0 {
 		c.Capture.Interfaces = []string{anyInterface}
+	}
+	if c.Capture.Rings == 0 {
+		c.Capture.Rings = 1
 	}
 	if c.Capture.Unwatched == "" {
 		c.Capture.Unwatched = unwatchedCount

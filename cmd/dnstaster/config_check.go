@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/webhook"
@@ -103,6 +104,15 @@ func (c *config) check() []problem {
 		case slices.Contains(c.Capture.Interfaces[:i], name):
 			bad(c.Capture.At, "interfaces: %s is there twice", name)
 		}
+	}
+	if c.Capture.Promiscuous && (len(c.Capture.Interfaces) == 0 || slices.Contains(c.Capture.Interfaces, anyInterface)) {
+		bad(c.Capture.At, "promiscuous: name the interfaces that are to hear frames to others: any cannot")
+	}
+	if c.Capture.Rings > capture.MaxRings {
+		bad(c.Capture.At, "rings: want 1 to %d, not %d", capture.MaxRings, c.Capture.Rings)
+	}
+	if s := c.Dnstap.Socket; s != "" && s == c.Control.Socket {
+		bad(c.Dnstap.At, "socket: it is that of control already")
 	}
 	if u := c.Capture.Unwatched; u != "" && u != unwatchedCount && u != unwatchedHash {
 		bad(c.Capture.At, "unwatched: want count or hash, not %q", u)

@@ -36,7 +36,7 @@ func clearEnv(t *testing.T) {
 func withDefaults(edit func(c *config)) *config {
 	c := &config{
 		Resolvers: []resolverConfig{{Known: "system"}},
-		Capture:   captureConfig{Enabled: on, Interfaces: []string{"any"}, Unwatched: "count", Transactions: 65536},
+		Capture:   captureConfig{Enabled: on, Interfaces: []string{"any"}, Rings: 1, Unwatched: "count", Transactions: 65536},
 		Storage:   storageConfig{Path: "/var/lib/dnstaster/dnstaster.db", Retention: duration(90 * 24 * time.Hour), MaxSize: 256 << 20},
 		Control:   controlConfig{Socket: "/run/dnstaster/dnstaster.sock"},
 		Probes: probesConfig{
@@ -118,7 +118,8 @@ resolvers:
 	})},
 	{"the rest", map[string]string{"dnstaster.yaml": `
 private_zones: [Corp.Example, 10.in-addr.arpa]
-capture: {enabled: false, interfaces: [eth0, wg0], unwatched: count, transactions: 250000}
+capture: {enabled: false, interfaces: [eth0, wg0], promiscuous: true, rings: 2, unwatched: count, transactions: 250000, tunnels: true}
+dnstap: {socket: /run/d/tap.sock, group: unbound}
 storage: {path: /srv/d.db, retention: 2w, max_size: 1GiB}
 webhooks:
   - {name: ops, url_file: ops.url, secret_file: ops.secret, format: standard, events: [alert., verdict., heartbeat], heartbeat: 5m}
@@ -136,7 +137,8 @@ special_purpose: {exempt: [198.18.0.0/15]}
 timing: {profile: lab}
 `}, withDefaults(func(c *config) {
 		c.PrivateZones = []domain{"corp.example.", "10.in-addr.arpa."}
-		c.Capture = captureConfig{Enabled: off, Interfaces: []string{"eth0", "wg0"}, Unwatched: "count", Transactions: 250000}
+		c.Capture = captureConfig{Enabled: off, Interfaces: []string{"eth0", "wg0"}, Promiscuous: true, Rings: 2, Unwatched: "count", Transactions: 250000, Tunnels: true}
+		c.Dnstap = dnstapConfig{Socket: "/run/d/tap.sock", Group: "unbound"}
 		c.Storage = storageConfig{"/srv/d.db", duration(14 * 24 * time.Hour), 1 << 30}
 		c.Webhooks = []webhookConfig{{Name: "ops", URLFile: "ops.url", SecretFile: "ops.secret", Format: "standard", Events: []string{"alert.", "verdict.", "heartbeat"}, Heartbeat: duration(5 * time.Minute)}}
 		c.Control = controlConfig{"/run/d.sock", "no"}

@@ -20,6 +20,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/control"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence"
@@ -147,6 +148,7 @@ type daemon struct {
 	control *control.Server
 	socket  net.Listener
 	metrics *metricsServer
+	tap     *capture.Tap // nil where no resolver tells us anything
 	senses  *relay
 	parts   atomic.Pointer[parts] // that a reload may replace; nil until newDaemon has them
 	loaded  atomic.Pointer[loaded]
@@ -172,6 +174,9 @@ func newDaemon(c *config, mc monitor.Config, s *senses, log *slog.Logger) (d *da
 	}
 	mc.Sniffer = follower{d}
 	if d.monitor, err = monitor.New(mc, d.senses, d.senses, d.store, log.With("part", "monitor")); err != nil {
+		return d, err
+	}
+	if d.tap, err = newTap(c.Dnstap, mc.Watches, log.With("part", "dnstap")); err != nil {
 		return d, err
 	}
 	if err = d.assemble(c, mc); err != nil {
@@ -238,6 +243,9 @@ func (d *daemon) run(ctx context.Context) error {
 		"lookout": d.lookAround,
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	if d.tap != nil {
+		tasks["dnstap"] = func(ctx context.Context) error { return d.tap.Run(ctx, d.monitor.Offer) }
+	}
 	// It gives the others their posts, and takes them away.
 	tasks["reload"] = func(ctx context.Context) error { return d.serveReloads(ctx, g) }
 	for name, task := range tasks {
@@ -258,6 +266,9 @@ func (d *daemon) close() error {
 		if err := d.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if d.tap != nil {
+		errs = append(errs, d.tap.Close())
 	}
 	errs = append(errs, d.metrics.close())
 	d.senses.Close()

@@ -35,7 +35,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Names: []string{name}, Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
 	}
 	packet := monitor.Packet{
-		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Nonlocal: true, Iface: 2, Link: 1, Raw: []byte{1},
+		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Nonlocal: true, Dnstap: "CLIENT_RESPONSE", Iface: 2, Link: 1, Raw: []byte{1},
 	}
 	answer := monitor.Observation{
 		At: at, Resolver: "isp", Server: addr, Operator: "isp", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Filtering: true,
@@ -162,7 +162,9 @@ func wholeStatus(at time.Time, health monitor.Health) monitor.Status {
 		Config:   monitor.ConfigStatus{Path: "x", Loaded: at, Error: "x"},
 		Store:    monitor.StoreStatus{Bytes: 1, Events: 1, LastCommit: at, SetAside: "x"},
 		Webhooks: []monitor.WebhookStatus{{Name: "ops", Delivered: 1, Pending: 1, Dead: 1, Cursor: 1, Disabled: true, LastSuccess: at, Error: "x"}},
+		Dnstap:   monitor.DnstapStatus{Socket: "/run/dnstaster/dnstap.sock", Senders: 1, Queries: 1, Responses: 1, Undecodable: 1, Failed: 1, Refused: 1},
 		Wire: monitor.WireStatus{
+			Promiscuous: true, Rings: 2,
 			Interfaces: []string{"any"}, Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Undecodable: 1, Lost: 1, Blind: 1, Unkept: 1, Error: "x",
 			Open: 1, Room: 1, Hold: 1, Shortened: 1, Withheld: 1, Strays: 1,
 		},

@@ -26,6 +26,7 @@ const ourModule = "github.com/dnstaster/dnstaster/"
 // too, those of a package that does not own a library do not.
 var libraryOwners = map[string][]string{
 	"github.com/google/gopacket": {"capture", "lab/inject", "lab/bench/naive", "lab/bench/traffic"},
+	"google.golang.org/protobuf": {"capture"},
 	"go.etcd.io/bbolt":           {"storage"},
 	"github.com/miekg/dns":       {"monitor/resolver", "monitor/resolver/walk", "monitor/resolver/probe", "monitor/evidence", "monitor/evidence/dnssec", "monitor/evidence/rpz", "monitor/presentation", "capture", "lab/inject", "lab", "lab/bench/naive", "lab/bench/traffic"},
 }

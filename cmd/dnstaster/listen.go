@@ -18,21 +18,28 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 )
 
-// ringSize is the memory shared with the kernel, of all interfaces together.
-const ringSize = 4 << 20
+// ringSize is the memory shared with the kernel, of all interfaces together, and
+// ringLeast that of one ring: below it the longest frames are cut.
+const (
+	ringSize  = 4 << 20
+	ringLeast = 512 << 10
+)
 
 // ear is the part of the daemon that overhears.
 type ear struct {
-	sources  []*capture.Live
-	matchers []*capture.Matcher
-	names    []string
-	room     int // transactions that each of the matchers holds at most
+	sources  []*capture.Live    // each ring of each interface
+	matchers []*capture.Matcher // one for each source
+	names    []string           // of the interfaces
+	room     int                // transactions that each of the matchers holds at most
 	meet     func([]monitor.Stranger) bool
 	unmet    atomic.Uint64 // strangers that found no room
 	link     *link         // nil where not every interface is heard
-	err      error         // why nothing is heard
 	hashes   bool          // what is answered to names that are not watched is kept, as hashes
+	err      error         // why nothing is heard
 	log      *slog.Logger
+
+	promiscuous bool
+	rings       int
 
 	// Around a reload two of them are told of the same frames.
 	opened time.Time   // before the first source was
@@ -43,14 +50,12 @@ type ear struct {
 // newEar begins to listen where the configuration says so. Without the
 // privilege the daemon goes on without: it says so in the log and in status.
 func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, error) {
-	e := &ear{log: log, opened: time.Now(), room: int(c.Transactions) / max(1, len(c.Interfaces))}
+	e := &ear{log: log, opened: time.Now(), promiscuous: c.Promiscuous, rings: max(1, int(c.Rings))}
+	e.room = int(c.Transactions) / max(1, len(c.Interfaces)*e.rings)
 	if !c.Enabled.on() || len(watches) == 0 {
 		return e, nil
 	}
-	var watched []string
-	for _, w := range watches {
-		watched = append(watched, w.Name)
-	}
+	watched := watchedNames(watches)
 	ports, strangers := []uint16{53}, 0
 	if e.hashes = c.Unwatched == unwatchedHash; e.hashes {
 		strangers = strangersAtOnce
@@ -62,7 +67,9 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 		}
 	}
 	for _, name := range c.Interfaces {
-		live, err := capture.Listen(capture.LiveConfig{Interface: name, RingSize: ringSize / len(c.Interfaces), Ports: ports}, log)
+		lives, err := capture.ListenFanout(capture.LiveConfig{
+			Interface: name, Promiscuous: c.Promiscuous, Ports: ports, Tunnels: c.Tunnels, RingSize: max(ringLeast, ringSize/len(c.Interfaces)/e.rings),
+		}, e.rings, log)
 		if err != nil {
 			e.close()
 			if !errors.Is(err, fs.ErrPermission) {
@@ -72,11 +79,22 @@ func newEar(c captureConfig, watches []monitor.Watch, log *slog.Logger) (*ear, e
 			log.Warn("not listening to the wire: forged answers that race genuine ones will not be seen", "err", err)
 			return e, nil
 		}
-		e.sources = append(e.sources, live)
-		e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Passed: exchanges, Strangers: strangers}))
+		for _, live := range lives {
+			e.sources = append(e.sources, live)
+			e.matchers = append(e.matchers, capture.NewMatcher(capture.Config{
+				Watched: watched, Local: (&localAddrs{}).has, Transactions: e.room, Passed: exchanges, Strangers: strangers, Tunnels: c.Tunnels,
+			}))
+		}
 		e.names = append(e.names, name)
 	}
 	return e, nil
+}
+
+func watchedNames(ws []monitor.Watch) (names []string) {
+	for _, w := range ws {
+		names = append(names, w.Name)
+	}
+	return names
 }
 
 // How many names that are not watched an interface may have answers to in a time.
@@ -133,7 +151,7 @@ func (e *ear) listen(i int, src capture.Source, offer func(monitor.Sample) bool)
 		if !f.At.Before(e.opened) && !f.At.After(e.before) {
 			continue
 		}
-		if s, ok := e.matchers[i].Take(f); ok {
+		for s, ok := e.matchers[i].Take(f); ok; s, ok = e.matchers[i].More() {
 			offer(s) // what finds no room is counted there
 		}
 	}
@@ -153,6 +171,9 @@ func (e *ear) listens() bool { return len(e.sources) > 0 }
 
 func (e *ear) status() monitor.WireStatus {
 	s := monitor.WireStatus{Interfaces: append([]string{}, e.names...)}
+	if s.Promiscuous = e.listens() && e.promiscuous; e.listens() && e.rings > 1 {
+		s.Rings = e.rings
+	}
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}
@@ -177,6 +198,23 @@ func (e *ear) status() monitor.WireStatus {
 		s.Strays += m.Strays
 	}
 	return s
+}
+
+// decoded sums up what became of the frames on the way to messages.
+func (e *ear) decoded() (sum capture.Stats) {
+	for _, m := range e.matchers {
+		st := m.Stats()
+		sum.Fragments += st.Fragments
+		sum.Reassembled += st.Reassembled
+		sum.Torn += st.Torn
+		sum.TCPMessages += st.TCPMessages
+		sum.TCPConflicts += st.TCPConflicts
+		sum.TCPGivenUp += st.TCPGivenUp
+		sum.BadChecksum += st.BadChecksum
+		sum.QuotedQueries += st.QuotedQueries
+		sum.QuotedResponses += st.QuotedResponses
+	}
+	return sum
 }
 
 // localAddrs knows this host's addresses, as they were a moment ago.

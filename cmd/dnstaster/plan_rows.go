@@ -283,6 +283,10 @@ func (p *plan) webhooks(c *config, here surroundings) {
 func (p *plan) listeners(c *config, watched int) {
 	p.row(planRow{Direction: "local", Destination: c.Control.Socket, Transport: "unix", Party: "control", Purpose: "status, alerts, metrics",
 		When: "open to root and " + cmp.Or(c.Control.Group, "the daemon's own group")})
+	if d := c.Dnstap; d.Socket != "" {
+		p.row(planRow{Direction: "local", Destination: d.Socket, Transport: "unix", Party: "dnstap", Purpose: "resolvers here tell what they are asked and answered",
+			When: "open to root and " + cmp.Or(d.Group, "the daemon's own group")})
+	}
 	if m := c.Metrics; m.Listen != "" {
 		when := "open to whoever reaches it: no web_config_file"
 		if m.WebConfigFile != "" {

@@ -167,6 +167,9 @@ func (d *daemon) takeOver(ctx context.Context, g *errgroup.Group, c *config, mc 
 		return err
 	}
 	retire()
+	if d.tap != nil {
+		d.tap.Watch(watchedNames(mc.Watches))
+	}
 	if next.ear != old.ear {
 		old.hear.stop()
 		<-old.hear.done

@@ -31,8 +31,8 @@ func replayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay FILE...",
 		Short: "Judge captures and written samples, without a daemon",
-		Long: `replay reads captures (pcap or pcapng, gzip or not) through the detectors that
-listen to the wire, and samples (one JSON document a line) through the judge. It
+		Long: `replay reads captures (pcap or pcapng, gzip or not) and dnstap files through the detectors
+that listen to the wire, and samples (one JSON document a line) through the judge. It
 tells them apart by content, asks nobody, and reads standard input for "-".
 
 A capture shows forged answers by their contradicting the genuine ones. Whether a
@@ -150,9 +150,12 @@ func (p *player) play(ctx context.Context, name string, stdin io.Reader) error {
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) && !capture.IsCapture(head) {
 		return fmt.Errorf("%s: packed, and no capture: if it is an evidence archive, unpack it (tar xzf) and replay its samples.jsonl", name)
 	}
-	if capture.IsCapture(head) {
+	switch {
+	case capture.IsCapture(head):
 		err = p.capture(ctx, b)
-	} else {
+	case capture.IsTap(head):
+		err = p.tap(ctx, b)
+	default:
 		err = monitor.ReadSamples(b, func(s monitor.Sample) error {
 			p.judge.Take(s)
 			p.stats.Packets++
@@ -174,9 +177,36 @@ const sniffed = 512
 // it is needed, and reading waits for the judge.
 const (
 	replayTransactions = 1 << 20
+	replayConnections  = 1024
 	replayMemory       = 256 << 20
 	replayWaste        = 20 // percent of what is held
 )
+
+// interruptible is a reader that fails once its context has ended.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u interruptible) Read(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.Reader.Read(b)
+}
+
+func (p *player) tap(ctx context.Context, in io.Reader) error {
+	st, err := capture.ReadTap(interruptible{ctx, in}, func(s monitor.Sample) error {
+		p.judge.Take(s)
+		return nil
+	})
+	p.stats.Packets += st.Packets
+	p.stats.Queries += st.Queries
+	p.stats.Responses += st.Responses
+	p.stats.Transactions += st.Transactions
+	p.stats.Undecodable += st.Undecodable
+	return err
+}
 
 func (p *player) capture(ctx context.Context, in io.Reader) error {
 	src, err := capture.NewReader(in)
@@ -184,7 +214,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer src.Close()
-	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Patient: true})
+	m := capture.NewMatcher(capture.Config{Transactions: replayTransactions, Memory: replayMemory, Connections: replayConnections, Patient: true, Tunnels: true})
 	defer func() {
 		st := m.Stats()
 		p.stats.Packets += st.Packets
@@ -192,6 +222,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		p.stats.Responses += st.Responses
 		p.stats.Transactions += st.Transactions
 		p.stats.Undecodable += st.Undecodable
+		p.stats.TCP += st.TCPMessages
 		p.stats.Dropped += st.Shortened + st.Blind + st.Refused + st.Forgotten
 	}()
 	for n := 0; ; n++ {
@@ -205,7 +236,7 @@ func (p *player) capture(ctx context.Context, in io.Reader) error {
 		if f.Tagged() {
 			p.stats.VLAN++
 		}
-		if s, ok := m.Take(f); ok {
+		for s, ok := m.Take(f); ok; s, ok = m.More() {
 			p.judge.Take(s)
 		}
 		if n%1024 == 0 && ctx.Err() != nil {

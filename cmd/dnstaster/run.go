@@ -129,6 +129,7 @@ func (b *backend) Status(ctx context.Context) (monitor.Status, error) {
 	s, err := b.Monitor.Status(ctx)
 	parts := b.d.parts.Load()
 	s.Version, s.Config, s.Wire = version(), b.d.loaded.Load().ConfigStatus, parts.ear.status()
+	s.Dnstap = b.d.tapStatus()
 	st := b.d.store.Stats()
 	s.Store = monitor.StoreStatus{Bytes: st.FileBytes, Events: st.Events, LastCommit: st.LastCommit, SetAside: st.SetAside}
 	for _, w := range parts.desks {

@@ -99,7 +99,7 @@ func (p *printer) answers(j monitor.Judgement) {
 	for _, o := range os {
 		over := string(o.Transport)
 		if o.Packet != nil {
-			over = "heard" // on the wire: an answer to somebody else, or to a question of ours
+			over = "heard" // on the wire, or told of by a resolver here: an answer to somebody else, or to a question of ours
 		}
 		switch {
 		case o.Transport == monitor.DoH:
