@@ -15,6 +15,7 @@ type datagram struct {
 	mac      []byte // nil within a tunnel
 	payload  []byte // of UDP and TCP; of ICMP all of it
 	cut      bool   // the capture holds less of it than was sent
+	pieced   bool   // put together from fragments
 	torn     bool   // put together from parts that contradict each other
 	stream   bool   // a DNS message that came over TCP
 	tunneled bool   // it came within another packet

@@ -129,6 +129,12 @@ func TestFanout(t *testing.T) {
 // has joined the others must not be heard by two.
 func TestFanoutBegins(t *testing.T) {
 	liveNamespace(t, func(t *testing.T) {
+		// Somebody takes them: a refusal would quote what was sent, and be heard too.
+		sink, err := net.ListenPacket("udp", "127.0.0.1:53")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sink.Close()
 		c, err := net.Dial("udp", "127.0.0.1:53")
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +149,7 @@ func TestFanoutBegins(t *testing.T) {
 					case <-stop:
 						return
 					default:
-						c.Write(binary.BigEndian.AppendUint64(nil, i)) // every other one is refused
+						c.Write(binary.BigEndian.AppendUint64(nil, i))
 					}
 				}
 			})

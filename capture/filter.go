@@ -35,6 +35,7 @@ type filterVersion func(w filterWanted, base uint32) []bpf.Instruction
 //
 //   - UDP and TCP, from or to one of the ports;
 //   - ICMP and ICMPv6 errors, which may quote such;
+//   - what DHCP servers and IPv6 routers say, which name nameservers;
 //   - any fragment of these in IPv4. All but the first do not say their ports, and
 //     what the first says can be overwritten by one that overlaps it: with which the
 //     whole is put together is not for the kernel to guess. How many are kept is
@@ -141,7 +142,7 @@ func filterIPv6(w filterWanted, base uint32) []bpf.Instruction {
 		bpf.LoadAbsolute{Off: base + 6, Size: 1},
 	)
 	return append(code, w.transport(protocolICMPv6,
-		[]uint32{icmp6Unreachable, icmp6TooBig, icmp6Exceeded},
+		[]uint32{icmp6Unreachable, icmp6TooBig, icmp6Exceeded, icmp6Router},
 		func(off uint32, size int) bpf.Instruction {
 			return bpf.LoadAbsolute{Off: base + 40 + off, Size: size}
 		})...)
@@ -158,6 +159,7 @@ func (w filterWanted) transport(protocol uint32, errors []uint32, load func(off 
 	ports := filterPorts(w.ports)
 	code = append(append(code, load(0, 2)), ports...) // source
 	code = append(append(code, load(2, 2)), ports...) // destination
+	code = append(code, filterAccept(portDHCP, portDHCPv6)...)
 	if w.tunnels {
 		code = append(code, filterAccept(portVXLAN)...)
 	}

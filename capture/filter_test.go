@@ -232,7 +232,7 @@ func filterModelIP(p []byte, w filterWanted) bool {
 		}
 		rest = p[min(header, len(p)):]
 	case 6:
-		protocol, icmp, errors = p[6], 58, []byte{1, 2, 3}
+		protocol, icmp, errors = p[6], 58, []byte{1, 2, 3, 134}
 		switch protocol {
 		case 0, 43, 44, 60:
 			return true
@@ -249,7 +249,7 @@ func filterModelIP(p []byte, w filterWanted) bool {
 	case icmp:
 		return slices.Contains(errors, rest[0])
 	case 6, 17:
-		return slices.Contains(w.ports, src) || slices.Contains(w.ports, dst) || w.tunnels && dst == 4789
+		return slices.Contains(w.ports, src) || slices.Contains(w.ports, dst) || dst == 68 || dst == 546 || w.tunnels && dst == 4789
 	}
 	return false
 }

@@ -88,6 +88,8 @@ type fragments struct {
 	table map[fragmentKey]*assembly
 	order []fragmentKey // the oldest first
 	torn  uint64        // datagrams of which parts for the same octets differed
+
+	orphaned func(fragmentKey, part) // called for one whose beginning never came, with its first part; nil for nobody
 }
 
 type fragmentKey struct {
@@ -124,7 +126,7 @@ func (fs *fragments) add(f *Frame, p piece) (whole Frame, forged, done bool) {
 			fs.table = map[fragmentKey]*assembly{}
 		}
 		if len(fs.table) >= maxAssemblies {
-			fs.drop(fs.order[0])
+			fs.lose(fs.order[0])
 		}
 		a = &assembly{begun: f.At, total: -1}
 		fs.table[k] = a
@@ -155,8 +157,16 @@ func (fs *fragments) add(f *Frame, p piece) (whole Frame, forged, done bool) {
 // expire lets go of datagrams that did not become whole in time.
 func (fs *fragments) expire(now time.Time) {
 	for len(fs.order) > 0 && now.Sub(fs.table[fs.order[0]].begun).Abs() > holdFragments {
-		fs.drop(fs.order[0])
+		fs.lose(fs.order[0])
 	}
+}
+
+// lose lets go of a datagram that did not become whole.
+func (fs *fragments) lose(k fragmentKey) {
+	if a := fs.table[k]; a.before == nil && len(a.parts) > 0 && fs.orphaned != nil {
+		fs.orphaned(k, a.parts[0])
+	}
+	fs.drop(k)
 }
 
 func (fs *fragments) drop(k fragmentKey) {

@@ -29,6 +29,7 @@ const (
 	icmp6Unreachable = 1
 	icmp6TooBig      = 2
 	icmp6Exceeded    = 3
+	icmp6Router      = 134 // no error: a router's advertisement (RFC 4861 §4.2)
 )
 
 // icmpHead is the length of an ICMP header, up to what is quoted.
@@ -94,10 +95,24 @@ func (m *Matcher) icmp(g *datagram) {
 // quoted takes in an error about a datagram. About a query it says that its server was
 // not reached, about a response that its client no longer waits.
 func (m *Matcher) quoted(q icmpQuote) {
+	server := q.dst.Addr()
 	switch {
 	case q.dst.Port() == dnsPort:
 		m.quotedQueries.Add(1)
 	case q.src.Port() == dnsPort:
 		m.quotedResponses.Add(1)
+		server = q.src.Addr()
+	default:
+		return
+	}
+	n := m.named(server)
+	if n == nil {
+		return
+	}
+	if q.unreachable() && q.by == q.dst.Addr() && server != q.dst.Addr() {
+		n.refused.add(m.at, aMoment)
+	}
+	if mtu := int(q.mtu); mtu > 0 && (n.mtu == 0 || mtu < n.mtu || m.at-n.mtuAt > int64(mtuFor)) {
+		n.mtu, n.mtuAt = mtu, m.at
 	}
 }

@@ -90,6 +90,11 @@ type Matcher struct {
 	ended   tombs
 	budget  budget
 	parts   fragments
+	servers neighbours         // that answered lately
+	aside   map[uint64]*strays // by transaction
+	recent  recent
+	hit     uint32 // a transaction that the frame was aimed at, to be handed over
+	first   int64  // when the first frame came, ns since 1970
 	now     time.Time
 	at      int64 // now, ns since 1970
 	counted int64 // when the open transactions were, for Stats
@@ -102,6 +107,8 @@ type Matcher struct {
 	sums    sums
 	decoder decoder
 	name    [maxName]byte
+
+	lan announcements
 
 	counters
 }
@@ -117,13 +124,15 @@ func NewMatcher(cfg Config) *Matcher {
 	m := &Matcher{
 		cfg: cfg, seed: maphash.MakeSeed(), watched: map[uint64]*bucket{}, table: newTable(cfg.Transactions),
 		memory: newMemories(cfg.Memory), heard: map[uint64]int64{}, decoder: decoder{tunnels: cfg.Tunnels},
+		servers: neighbours{}, aside: map[uint64]*strays{},
 	}
+	m.parts.orphaned = m.orphan
+	m.ended = newTombs(len(m.table.slots))
+	m.hold.Store(int64(HoldAnswered))
 	m.tcp.counters, m.tcp.most = &m.counters, cfg.Connections
 	if m.tcp.most <= 0 {
 		m.tcp.most = defaultConnections
 	}
-	m.ended = newTombs(len(m.table.slots))
-	m.hold.Store(int64(HoldAnswered))
 	for _, name := range cfg.Watched {
 		if wire, err := nameWire(name); err == nil {
 			m.watched[maphash.String(m.seed, wire)] = new(bucket)
@@ -155,6 +164,9 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 	case broken:
 		m.undecodable.Add(1)
 	case icmp:
+		if servers := advertised(g.payload); g.src.Addr().Is6() && g.hop == 255 && len(servers) > 0 { // of this link, RFC 4861 §6.1.2
+			m.lan.hear("ra", g.src.Addr(), macString(g.mac), f.At, servers)
+		}
 		m.icmp(&g)
 	case tcp:
 		return m.segment(&f, &g)
@@ -162,6 +174,7 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 		if g.src.Port() == dnsPort || g.dst.Port() == dnsPort {
 			return m.datagram(&f, &g)
 		}
+		m.lan.told(&f, &g)
 	}
 	return s, false
 }
@@ -180,6 +193,7 @@ func (m *Matcher) message(f *Frame, g *datagram) (s monitor.Sample, ok bool) {
 	h, ok := parseHeader(g.payload, &m.name)
 	if !ok {
 		m.undecodable.Add(1)
+		m.knock(g)
 		return s, false
 	}
 	if h.opcode() != 0 {
@@ -188,12 +202,13 @@ func (m *Matcher) message(f *Frame, g *datagram) (s monitor.Sample, ok bool) {
 	m.cfg.Passed.note(f, g, &h)
 	switch {
 	case h.response() && g.src.Port() == dnsPort:
-		ok = m.response(f, g, &h, &s)
+		ok = m.response(f, g, &h, &s) || m.besieged(g, &h, &s)
 		return s, ok
 	case !h.response() && g.dst.Port() == dnsPort:
 		m.query(f, g, &h)
 	default:
 		m.undecodable.Add(1)
+		m.knock(g)
 	}
 	return s, false
 }
@@ -206,14 +221,14 @@ func (m *Matcher) reassemble(f *Frame, g *datagram) (datagram, sort) {
 		return datagram{}, other
 	}
 	whole, torn, done := m.parts.add(f, p)
-	m.torn.Store(m.parts.torn)
+	m.piece(&p, m.parts.torn > m.torn.Swap(m.parts.torn))
 	if !done {
 		return datagram{}, fragment
 	}
 	m.reassembled.Add(1)
 	*f = whole
 	d, sort := m.decoder.decode(f)
-	d.torn = torn
+	d.pieced, d.torn = true, torn
 	return d, sort
 }
 
@@ -228,6 +243,12 @@ func (m *Matcher) tick(f *Frame) {
 		}
 		m.now, m.at, m.counted, m.budget = f.At, at, 0, budget{}
 		clear(m.heard)
+		clear(m.servers)
+		clear(m.aside)
+		m.first = at
+	}
+	if m.first == 0 {
+		m.first = at
 	}
 	if at > m.at {
 		m.now, m.at = f.At, at
@@ -235,6 +256,7 @@ func (m *Matcher) tick(f *Frame) {
 	if f.Lost > m.lost {
 		m.lost, m.lostAt = f.Lost, m.now
 	}
+	m.parts.expire(f.At)
 	m.expire()
 }
 
@@ -264,6 +286,7 @@ func (m *Matcher) query(f *Frame, g *datagram, h *header) {
 		return
 	}
 	m.ask(n, client)
+	m.fallback(g, q, client)
 	if e.queries > 1 {
 		m.retransmits.Add(1)
 	}
@@ -284,16 +307,21 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sampl
 	case n == 0:
 		// The query was not seen: capture began later, or sees one way only; or it
 		// was answered before, and that is over.
-		if m.ended.has(keyHash(pair, h.id), m.at) {
+		late := m.ended.has(keyHash(pair, h.id), m.at)
+		if late {
 			m.late.Add(1)
 		} else {
 			m.unsolicited.Add(1)
 		}
 		m.astray(pair)
+		m.guess(f, g, pair, q, late)
 		n = m.begin(pair, h.id, q, lone, 0)
 	case m.table.slots[n].question != q.short():
 		m.mismatched.Add(1)
+		m.mistake(f, g, &m.table.slots[n])
 		return false
+	case m.table.slots[n].queries == 0:
+		m.guess(f, g, pair, q, false)
 	}
 	e := &m.table.slots[n]
 	p := m.see(f, g, false)
@@ -304,6 +332,7 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sampl
 	m.meet(e, q, g.payload, h)
 	if h.flags&flagTC != 0 {
 		m.truncated.Add(1)
+		m.truncate(g, q)
 	}
 	p.says = p.digest
 	if sum, ok := content(m.seed, g.payload, h); ok {
@@ -323,8 +352,9 @@ func (m *Matcher) response(f *Frame, g *datagram, h *header, told *monitor.Sampl
 		e.state |= oddBit
 	}
 	m.touch(n)
+	m.learn(e, g, h, first, known)
 	news := first && e.is(watchedBit)
-	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) {
+	if !kept || h.qclass != classIN || !news && (first || known) || news && m.heardLately(g.src.Addr(), p.digest) && !m.wants(g, q) {
 		return false
 	}
 	if !m.afford(q, g.src.Addr()) {

@@ -255,12 +255,16 @@ func TestMatcherPackets(t *testing.T) {
 			got = s
 		}
 	}
-	packet := func(d datagram, n int, edns bool) monitor.Packet {
+	packet := func(d datagram, n int, edns bool, traits monitor.Traits) monitor.Packet {
 		f := d.frame(t, n)
-		return monitor.Packet{At: f.At, Frame: n, Src: d.src, Dst: d.dst, TXID: 7, HopLimit: d.hop, MAC: d.mac, EDNS: edns, Link: 1, Raw: f.Data}
+		return monitor.Packet{At: f.At, Frame: n, Src: d.src, Dst: d.dst, TXID: 7, HopLimit: d.hop, MAC: d.mac, EDNS: edns, Link: 1, Raw: f.Data, Traits: traits}
 	}
 	answer := func(d datagram, n int, edns bool, addr string, ttl uint32, rtt time.Duration) monitor.Observation {
-		p := packet(d, n, edns)
+		traits := monitor.TraitRD | monitor.TraitRA
+		if edns {
+			traits |= monitor.TraitOPT
+		}
+		p := packet(d, n, edns, traits)
 		return monitor.Observation{
 			At: p.At, Resolver: "wire", Server: serverAddr.Addr(), Role: monitor.Local, Transport: monitor.UDP, Rcode: "NOERROR",
 			Flags: []string{"RD", "RA"}, Records: []monitor.Record{{Name: "www.example.com.", Type: monitor.TypeA, Data: addr, TTL: ttl}},
@@ -269,7 +273,7 @@ func TestMatcherPackets(t *testing.T) {
 	}
 	want := monitor.Sample{
 		At: began.Add(15 * ms), Via: monitor.Wire, Question: monitor.Question{Name: "www.example.com.", Type: monitor.TypeA},
-		Queries: []monitor.Packet{packet(q, 1, true)},
+		Queries: []monitor.Packet{packet(q, 1, true, monitor.TraitRD|monitor.TraitAD|monitor.TraitOPT)},
 		Answers: []monitor.Observation{answer(forged, 2, false, "198.51.100.66", 10000, 4*ms), answer(genuine, 3, true, "203.0.113.10", 300, 15*ms)},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {

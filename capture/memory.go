@@ -44,7 +44,8 @@ type packet struct {
 	ident  uint16
 	link   LinkType
 	query  bool
-	torn   bool // put together from fragments that contradict each other
+	pieced bool // put together from fragments
+	torn   bool // which contradict each other
 }
 
 // place is where a packet lies: which memory, the number of the chunk in it, from

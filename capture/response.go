@@ -14,6 +14,7 @@ const (
 	maxRecords = 128 // of the answer section
 	maxOthers  = 128 // of the sections behind it
 	maxEDE     = 16
+	maxBeside  = 32 // of these, that are kept
 )
 
 // What can be wrong with a message; Packet.Broken.
@@ -61,13 +62,20 @@ func readResponse(o *monitor.Observation, p *monitor.Packet, b []byte, h *header
 		return
 	}
 	others := int(h.counts[2]) + int(h.counts[3])
-	for range min(others, maxOthers) {
+	for i := range min(others, maxOthers) {
 		rr, next, err := dns.UnpackRR(b, off)
 		if err != nil {
 			p.Broken = brokenCounts
 			return
 		}
 		off = next
+		authority := i < int(h.counts[2])
+		switch rr.(type) {
+		case *dns.NS:
+			o.Beside = beside(o.Beside, rr, authority)
+		case *dns.A, *dns.AAAA:
+			o.Beside = beside(o.Beside, rr, !authority)
+		}
 		if opt, ok := rr.(*dns.OPT); ok {
 			p.EDNS = true
 			for _, x := range opt.Option {
@@ -80,6 +88,14 @@ func readResponse(o *monitor.Observation, p *monitor.Packet, b []byte, h *header
 	if others <= maxOthers && off < len(b) {
 		p.Broken = brokenTrailing
 	}
+}
+
+// beside adds a record of the authority or additional section, if it is to be.
+func beside(rs []monitor.Record, rr dns.RR, wanted bool) []monitor.Record {
+	if !wanted || len(rs) >= maxBeside || rr.Header().Class != dns.ClassINET {
+		return rs
+	}
+	return append(rs, presentation.Record(rr))
 }
 
 // readQuery notes whether a query announces EDNS.

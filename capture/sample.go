@@ -54,6 +54,7 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 		s.State = append(s.State, monitor.CaptureDegraded)
 	}
 	var sent time.Time
+	var query asking
 	var places [maxSeen]place // the newest first
 	n, room := 0, maxRaw
 	for at := e.last; n < int(e.packets); n++ {
@@ -72,10 +73,8 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 		}
 		f := x.frame(raw)
 		g := m.decoder.again(&f)
-		p := monitor.Packet{
-			At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, TXID: e.id, HopLimit: g.hop, MAC: macString(g.mac),
-			Iface: f.Interface, Link: uint16(f.Link),
-		}
+		p := packetOf(&f, &g)
+		p.TXID, p.Fragmented = e.id, x.pieced
 		if room -= len(raw); room >= 0 {
 			p.Raw = bytes.Clone(raw)
 		}
@@ -86,6 +85,8 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 		}
 		if x.query {
 			readQuery(&p, g.payload, &head)
+			query = askingOf(g.payload, &head)
+			p.Traits = query.traits
 			s.Queries = append(s.Queries, p)
 			sent = f.At
 			continue
@@ -98,11 +99,39 @@ func (m *Matcher) sample(e *slot, h *header) monitor.Sample {
 			o.RTT = monitor.Milliseconds(f.At.Sub(sent))
 		}
 		readResponse(&o, &p, g.payload, &head)
+		p.Traits = query.granted(g.payload, &head)
 		p.Nonlocal = m.nonlocal(&f, g.src.Addr())
 		if x.torn {
 			p.Broken = g.tornText()
 		}
 		s.Answers = append(s.Answers, o)
 	}
+	m.surround(&s, e, m.question(h), &room)
 	return s
+}
+
+// packetOf gives what layers below DNS say of a packet.
+func packetOf(f *Frame, g *datagram) monitor.Packet {
+	return monitor.Packet{
+		At: f.At, Frame: f.Number, Src: g.src, Dst: g.dst, HopLimit: g.hop, MAC: macString(g.mac),
+		Iface: f.Interface, Link: uint16(f.Link),
+	}
+}
+
+// surround adds to a sample what is known of its server, and what came beside it.
+func (m *Matcher) surround(s *monitor.Sample, e *slot, q asked, room *int) {
+	s.Strays = m.straysOf(e, room)
+	if len(s.Answers) == 0 {
+		return
+	}
+	n := m.servers[s.Answers[0].Server]
+	if n == nil {
+		return
+	}
+	pieced := slices.ContainsFunc(s.Answers, func(o monitor.Observation) bool { return o.Packet.Fragmented })
+	s.Noise = n.tell(q.whole, pieced, m.at)
+	manner := n.manner()
+	for i := range s.Answers {
+		s.Answers[i].Manner = manner
+	}
 }

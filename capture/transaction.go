@@ -170,7 +170,7 @@ func (m *Matcher) aimed(pair uint64) iter.Seq[*slot] {
 func (m *Matcher) see(f *Frame, g *datagram, query bool) packet {
 	return packet{
 		at: f.At.UnixNano(), digest: maphash.Bytes(m.seed, g.payload[2:]), ident: g.ident, link: f.Link,
-		iface: int32(f.Interface), number: uint32(f.Number), length: uint32(f.Length), query: query, torn: g.torn,
+		iface: int32(f.Interface), number: uint32(f.Number), length: uint32(f.Length), query: query, pieced: g.pieced, torn: g.torn,
 	}
 }
 

@@ -72,7 +72,7 @@ func (r *Run) take() {
 // alert again.
 func (r *Run) supported(id string) error {
 	e, err := r.d.client.Evidence(context.Background(), id)
-	if err != nil || e.Alert.Drill {
+	if err != nil || e.Alert.Drill || e.Alert.State == monitor.Resolved { // a moment ago: its samples do not tell of its end
 		return err
 	}
 	judge := judgeAnew()

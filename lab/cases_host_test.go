@@ -10,7 +10,7 @@ import (
 // Kinds of what happens near this host.
 const (
 	localHost  = monitor.LocalHost
-	localNet   = monitor.Kind("local_net")
+	localNet   = monitor.LocalNet
 	localProxy = monitor.LocalProxy
 	tlsMITM    = monitor.Kind("tls_mitm")
 )
@@ -31,14 +31,11 @@ var hostCases = []Case{
 		Must: []string{"host.hosts_file", "host.getaddrinfo", "id.tls_mismatch"},
 	},
 	{
-		// The change of the file alone does not raise the confidence: it is that of
-		// one resolver against all others.
+		// The change of the file says where; that it is a lie, the certificate and the
+		// zone's own servers say, as of any resolver.
 		ID: "A16", Title: "resolv.conf is rewritten to a resolver that lies",
-		Cause: both(lyingResolver("evil", "www.shop.lab"), nameserver(world.EvilAddr), getent("www.shop.lab", world.EvilAddr)), Verdict: monitor.Suspicious, Seen: []string{world.EvilAddr},
-		Want: []Want{
-			{Kind: localHost, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtHost},
-			{Kind: localNet, Confidence: monitor.Probable, Severity: "high", Attribution: monitor.AtLAN},
-		},
+		Cause: both(lyingResolver("evil", "www.shop.lab"), nameserver(world.EvilAddr), getent("www.shop.lab", world.EvilAddr)), Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Want: []Want{{Kind: localHost, Confidence: monitor.Confirmed, Severity: "critical", Attribution: monitor.AtHost}},
 		Must: []string{"host.resolv_conf", "id.tls_mismatch"},
 	},
 	{

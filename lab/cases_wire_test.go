@@ -92,7 +92,7 @@ var wireCases = []Case{
 		// A stub on this host is flooded as well as the provider's resolver: the
 		// verdict is about what this host can see.
 		ID: "A27", Title: "many queries at once, and a flood of answers with one ID",
-		Cause: both(slow(200*time.Millisecond), program{every: 5 * time.Millisecond, port: 40000, talk: unheard("www.shop.lab")}.run,
+		Cause: both(slowRouter(200*time.Millisecond), program{every: 5 * time.Millisecond, port: 40000, talk: unheard("www.shop.lab")}.run,
 			launched(func(r *Run) (*inject.Injector, error) {
 				return inject.Birthday(r.w.Host("evil").Do, inject.BirthdayConfig{Resolver: netip.MustParseAddr(world.ISPAddr), Server: netip.MustParseAddr(world.ZonesAddr),
 					Name: "www.shop.lab", Address: netip.MustParseAddr(world.EvilAddr), TTL: 300, ID: 4711, Port: 32768, Ports: 28000, Rate: 5000})
@@ -102,7 +102,7 @@ var wireCases = []Case{
 					Name: "www.shop.lab", Answers: addrs(world.EvilAddr), TTL: 300, Flags: 0x8180, FixedID: true, ID: 4711, Port: 40000, Ports: 1000, Count: 60_000, Rate: 2000})
 			})),
 		Want: []Want{{Kind: monitor.AttackAttempt, Severity: "high", Name: "*"}}, Verdict: monitor.Clean,
-		Must: []string{"resp.txid_storm"},
+		Must: []string{"resp.txid_storm", "resp.unsolicited"},
 	},
 	{
 		ID: "A28", Title: "ports of this host are swept in the name of its resolver, as SAD DNS does",
@@ -143,6 +143,29 @@ var wireCases = []Case{
 			return inject.Storm(r.w.Host("attacker").Do, "eth0", frames, 200_000, 5*time.Second)
 		}),
 		Deaf: true, Also: modest,
+	},
+	{
+		// What the flood comes with is there before it.
+		ID: "C72", Title: "names are asked for that are not there, ids are guessed, and programs come again over TCP",
+		Cause: both(lost, program{every: 5 * time.Millisecond, port: 40000, talk: guess("shop.lab")}.run, program{port: 41000, every: 500 * time.Millisecond, talk: overTCP("www.shop.lab")}.run,
+			lasting(func(*Run) error { time.Sleep(8 * time.Second); return nil }),
+			launched(func(r *Run) (*inject.Injector, error) {
+				return inject.Flood(r.w.Host("attacker").Do, inject.FloodConfig{Servers: addrs(world.RouterAddr), Client: netip.MustParseAddr(world.ClientAddr),
+					Name: "www.shop.lab", Answers: addrs(world.EvilAddr), TTL: 300, Flags: 0x8180, Port: 40000, Ports: 1000, Count: 60_000, Rate: 2000})
+			})),
+		Want: []Want{{Kind: monitor.AttackAttempt, Severity: "high", Name: "*"}}, Verdict: monitor.Clean,
+		Must: []string{"resp.txid_storm", "kaminsky.burst", "tcp.without_tc"},
+	},
+	{
+		ID: "C73", Title: "a perfect copy is forged long before the resolver can answer, whose answers a response to another question goes before",
+		Before: both(down("router"), serve("router", world.RouterAddr+":53", astray(30*time.Millisecond))), Start: monitor.Clean,
+		Cause: both(hub, race(inject.RaceConfig{Answers: addrs(world.EvilAddr), TTL: 300, Copy: true}), believed(world.EvilAddr)),
+		Want:  []Want{injected}, Verdict: monitor.Poisoned, Seen: []string{world.EvilAddr},
+		Must: []string{"dup.conflict", "id.tls_mismatch", "resp.too_fast", "resp.question_mismatch"},
+	},
+	{
+		ID: "C74", Title: "a program with one port for all its queries, and one that asks over TCP alone",
+		Cause: both(program{every: 5 * time.Millisecond, port: 40000, ports: 1, talk: guess("bank.lab")}.run, program{talk: streamed("www.shop.lab")}.run),
 	},
 	{
 		ID: "B26", Title: "a query is sent again before its answer comes, and the zone rotates", Core: true,
@@ -215,10 +238,8 @@ var wireCases = []Case{
 	},
 	{
 		ID: "B45", Title: "answers to datagrams are lost, and programs try TCP",
-		Cause: both(func(r *Run) (world.Undo, error) {
-			return r.w.Host("router").NFT("ip", "chain post { type filter hook postrouting priority 200; oifname \"lan0\" udp sport 53 udp dport 41000-41999 counter drop; }")
-		}, program{port: 41000, every: 500 * time.Millisecond, talk: overTCP("www.shop.lab")}.run),
-		Also: counted("router"),
+		Cause: both(lost, program{port: 41000, every: 500 * time.Millisecond, talk: overTCP("www.shop.lab")}.run),
+		Also:  counted("router"),
 	},
 	{
 		ID: "B48", Title: "a server gives all names in lower case",
@@ -234,6 +255,11 @@ var wireCases = []Case{
 		}), program{talk: plain("www.shop.lab")}.run),
 		Also: twice("www.shop.lab", 0), Then: rewritten,
 	},
+}
+
+// lost has answers to programs with certain ports not arrive.
+func lost(r *Run) (world.Undo, error) {
+	return r.w.Host("router").NFT("ip", "chain post { type filter hook postrouting priority 200; oifname \"lan0\" udp sport 53 udp dport 41000-41999 counter drop; }")
 }
 
 // apart are two addresses of www.shop.lab in two networks. The certificate is

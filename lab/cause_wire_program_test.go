@@ -13,6 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/dnstaster/dnstaster/lab/inject"
 	"github.com/dnstaster/dnstaster/lab/world"
 )
 
@@ -20,7 +21,8 @@ import (
 type program struct {
 	server string        // address; the router's where empty
 	every  time.Duration // 200 ms where 0
-	port   int           // first of 1,000 local ports, in turn; any where 0
+	port   int           // first of the local ports, in turn; any where 0
+	ports  int           // how many; 1,000 where 0
 	talk   func(c *dns.Conn, n int) error
 }
 
@@ -32,6 +34,9 @@ func (p program) run(r *Run) (world.Undo, error) {
 	if p.every == 0 {
 		p.every = 200 * time.Millisecond
 	}
+	if p.ports == 0 {
+		p.ports = 1000
+	}
 	over, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- r.w.Client().Do(func() error {
@@ -40,7 +45,7 @@ func (p program) run(r *Run) (world.Undo, error) {
 			for n := 0; ; n++ {
 				d := net.Dialer{Timeout: time.Second}
 				if p.port != 0 {
-					d.LocalAddr = &net.UDPAddr{IP: net.ParseIP(world.ClientAddr), Port: p.port + n%1000}
+					d.LocalAddr = &net.UDPAddr{IP: net.ParseIP(world.ClientAddr), Port: p.port + n%p.ports}
 				}
 				c, err := d.Dial("udp4", p.server+":53")
 				if err != nil {
@@ -128,6 +133,29 @@ func overTCP(name string) func(*dns.Conn, int) error {
 		defer t.Close()
 		_ = t.SetDeadline(time.Now().Add(time.Second))
 		return exchange(&dns.Conn{Conn: t}, m)
+	}
+}
+
+// streamed asks over TCP alone.
+func streamed(name string) func(*dns.Conn, int) error {
+	return func(c *dns.Conn, _ int) error {
+		t, err := net.DialTimeout("tcp", c.RemoteAddr().String(), time.Second)
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		_ = t.SetDeadline(time.Now().Add(time.Second))
+		return exchange(&dns.Conn{Conn: t}, new(dns.Msg).SetQuestion(name+".", dns.TypeA))
+	}
+}
+
+// astray is a resolver that sends, after a while, a response to another question
+// before each answer.
+func astray(d time.Duration) func(*Run) inject.Handler {
+	return func(*Run) inject.Handler {
+		honest := inject.Forward(port53(world.ISPAddr))
+		other := inject.Edit(func(_ *inject.Query, m *dns.Msg) { m.Question[0].Name = "other.shop.lab." }, honest)
+		return inject.Dual(inject.Delay(d, other), time.Millisecond, honest)
 	}
 }
 

@@ -88,6 +88,7 @@ type Baseline struct {
 	Zones   []Delegation         `json:"zones,omitempty"`   // where its zone was delegated to, the first seen first
 	Signing map[string]time.Time `json:"signing,omitempty"` // when an endpoint last handed over signatures that hold
 	AD      map[string]Tally     `json:"ad,omitempty"`      // how often the good answers of an endpoint had the AD flag (RFC 6840 §5.8)
+	Hosts   []Setting            `json:"hosts,omitempty"`   // with which nameservers this host got good answers, the first seen first
 	NAT64   []netip.Prefix       `json:"nat64,omitempty"`   // behind which this host's resolvers write IPv4 addresses
 	Types   map[Type]*Answered   `json:"types,omitempty"`
 }
@@ -108,6 +109,17 @@ type Delegation struct {
 	DS          []string `json:"ds,omitempty"` // sorted; none where it is unsigned
 
 	Addresses []netip.Addr `json:"addresses,omitempty"` // of its servers, IPv4, sorted; none where they were not asked for
+}
+
+// Setting is one nameserver of this host that gave good answers, on one network.
+type Setting struct {
+	Span
+	Network string     `json:"network,omitempty"` // as Evidence has it
+	Server  netip.Addr `json:"server"`
+	By      string     `json:"by,omitempty"`      // what it was known by, as Source has it
+	From    netip.Addr `json:"from,omitzero"`     // who announced it
+	MAC     string     `json:"mac,omitempty"`     // of who did
+	Modules []string   `json:"modules,omitempty"` // that look names up, in order
 }
 
 // Tally is how often something was so and how often it was not. What is long ago

@@ -33,6 +33,7 @@ type view struct {
 	classes map[netip.Addr]classified
 	first   map[netip.Addr]time.Time // first seen in this case
 	facts   facts
+	wire    []Sample    // overheard a moment ago, each transaction once, oldest first
 	away    []Finding   // that questions are led elsewhere on this host
 	clashes []overheard // answers on the wire that contradict each other, by transaction, oldest first
 }

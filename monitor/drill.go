@@ -24,7 +24,7 @@ const (
 )
 
 // drillKinds are the kinds that a drill can have, which are those of alerts.
-var drillKinds = []Kind{PathRewritten, LocalHost, PathInjection, AttackAttempt, ResolverCache, Rebinding, AuthorityHijack, TLSIntercepted, PathRedirected, LocalProxy, PathRelayed, NXRewritten, Denial, PolicyBlock}
+var drillKinds = []Kind{PathRewritten, LocalHost, PathInjection, AttackAttempt, ResolverCache, LocalNet, Rebinding, AuthorityHijack, TLSIntercepted, PathRedirected, LocalProxy, PathRelayed, NXRewritten, Denial, PolicyBlock}
 
 // Drill raises an alert that says so itself, and resolves it by itself: whoever
 // is to be called finds out whether the call comes through. It is critical, as

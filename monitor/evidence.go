@@ -21,6 +21,7 @@ const (
 	EvidenceLooped   = "looped"        // an answer in the name of a resolver elsewhere came over this host's loopback interface
 	EvidenceNoWire   = "no_wire"       // a resolver answered, and no packet of it passed a link of this host
 	EvidenceNX       = "random_name"   // what a resolver says of names that nobody ever registered
+	EvidenceHost     = "host"          // whom this host asks by its files and its network, and what it has in the hosts file
 )
 
 // DNSSECStatus is what validation came to (RFC 4033 §5).
@@ -137,17 +138,42 @@ type Evidence struct {
 	Servers     []AuthoritativeServer `json:"servers,omitempty"`     // each of them, in order of address; of dnssec a few, as a witness has them
 
 	Count int      `json:"count,omitempty"` // looped; no_wire: answers, in a row
-	Names []string `json:"names,omitempty"` // crowd, random_name; types in other_types
+	Names []string `json:"names,omitempty"` // crowd, random_name; types in other_types; of host, the modules that look names up (nsswitch.conf)
 
 	Answered bool   `json:"answered,omitempty"` // dead_resolver, ttl_limited: something did; random_name: with an address
 	NSID     string `json:"nsid,omitempty"`     // identity, or RFC 4892 id.server
 	Egress   string `json:"egress,omitempty"`   // identity: from where the resolver asks, as an address
+
+	// Of host; Addresses are those that the hosts file has for the name.
+	Network string   `json:"network,omitempty"` // its default gateway, and the hardware address of that
+	Sources []Source `json:"sources,omitempty"` // where the nameservers come from
 
 	ASN    uint32       `json:"asn,omitempty"`
 	Org    string       `json:"org,omitempty"`
 	Prefix netip.Prefix `json:"prefix,omitzero"`  // announced by ASN; of nat64
 	Shared bool         `json:"shared,omitempty"` // whoever pays has addresses in that network
 }
+
+// Source is where a nameserver of this host comes from.
+type Source struct {
+	Server netip.Addr `json:"server"`
+	By     string     `json:"by"`               // one of the By… constants
+	From   netip.Addr `json:"from,omitzero"`    // who announces it
+	MAC    string     `json:"mac,omitempty"`    // of who does
+	Unused bool       `json:"unused,omitempty"` // it is announced, and this host does not ask it
+}
+
+// What a nameserver is known by.
+const (
+	ByFile   = "resolv.conf"
+	ByCache  = "cache"  // a local cache asks it
+	ByDHCP   = "dhcp"   // RFC 2132 §3.8
+	ByDHCPv6 = "dhcpv6" // RFC 3646
+	ByRA     = "ra"     // of a router, RFC 8106
+)
+
+// Announced reports whether somebody on the network announces it.
+func (s Source) Announced() bool { return s.By == ByDHCP || s.By == ByDHCPv6 || s.By == ByRA }
 
 // AuthoritativeServer is one authoritative server in a walk.
 type AuthoritativeServer struct {

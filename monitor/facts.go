@@ -19,6 +19,7 @@ type facts struct {
 	others   map[string]Evidence     // of which other types an endpoint gives what is right, as seen last
 	crowds   map[netip.Addr][]string // unrelated names that lead to an address, as seen last
 	networks map[netip.Addr]Evidence
+	host     *Evidence                          // what this host knows by itself, as seen last
 	diverted map[string]map[netip.Addr]Evidence // that questions are led elsewhere on this host, as seen last, by kind and resolver
 	selves   map[string]Evidence                // what a resolver says that it is, as it said last, by endpoint
 }
@@ -41,6 +42,10 @@ func (f *facts) take(e Evidence) {
 		f.limited = append(f.limited, e)
 	case EvidenceNX:
 		f.nonsense = append(f.nonsense, e)
+	case EvidenceHost:
+		if f.host == nil || !e.At.Before(f.host.At) {
+			f.host = &e
+		}
 	case EvidenceNAT64:
 		if e.Prefix.IsValid() && !slices.Contains(f.nat64, e.Prefix) {
 			f.nat64 = append(f.nat64, e.Prefix)

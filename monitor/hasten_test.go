@@ -194,7 +194,7 @@ func TestGetentLies(t *testing.T) {
 			m.SystemChanged()
 			wait(10 * time.Minute)
 			a := w.only(t)
-			if a.Attribution != monitor.AtHost || a.Resolver != "system getent" || a.Kind != monitor.ResolverCache {
+			if a.Attribution != monitor.AtHost || a.Resolver != "system getent" || a.Kind != monitor.LocalHost {
 				t.Errorf("alert %s at %s by %s, want it at the host, by getent", a.Kind, a.Attribution, a.Resolver)
 			}
 			t.Log(a.Summary, a.Severity, a.Confidence, a.Verdict, a.Guidance)

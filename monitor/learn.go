@@ -19,6 +19,7 @@ const (
 	maxGroups    = 16
 	maxSigning   = 64
 	maxZones     = 4
+	maxSettings  = 32
 )
 
 // NewBaseline starts the history of a name.
@@ -76,6 +77,9 @@ func Learn(b *Baseline, c *Case, calm bool) (changed bool) {
 			changed = true
 		}
 		if e.Kind == EvidenceASN && v.learnNetwork(a, e) {
+			changed = true
+		}
+		if calm && e.Kind == EvidenceHost && v.learnHost(b, e) {
 			changed = true
 		}
 		if calm && e.Kind == EvidenceWalk && e.PathProven && v.learnWalk(a, e) {
@@ -229,6 +233,35 @@ func (v *view) learnNetwork(a *Answered, e Evidence) (changed bool) {
 	}
 	asn := v.asn(e.Address)
 	changed, id.ASN = id.ASN != asn, asn
+	return changed
+}
+
+// learnHost takes in which nameservers gave this host good answers, and on which
+// network. Caches of this host are good as long as what they say is.
+func (v *view) learnHost(b *Baseline, e Evidence) (changed bool) {
+	good := func(server netip.Addr, cache bool) bool {
+		return slices.ContainsFunc(v.choose(local), func(o *answer) bool {
+			return o.Transport != System && (o.Server == server || cache && o.Server.IsLoopback()) && v.stands(o) == good
+		})
+	}
+	for _, s := range e.Sources {
+		if s.Announced() || !good(s.Server, s.By == ByCache) {
+			continue
+		}
+		s, _ = e.sourceOf(s.Server)
+		set := Setting{Network: e.Network, Server: s.Server, By: s.By, From: s.From, MAC: s.MAC, Modules: e.Names}
+		i := slices.IndexFunc(b.Hosts, func(k Setting) bool {
+			return k.Network == set.Network && k.Server == set.Server && k.From == set.From && k.MAC == set.MAC && slices.Equal(k.Modules, set.Modules)
+		})
+		if i < 0 {
+			if len(b.Hosts) == maxSettings {
+				oldest := slices.MinFunc(b.Hosts, func(x, y Setting) int { return x.Last.Compare(y.Last) })
+				b.Hosts = slices.DeleteFunc(b.Hosts, func(k Setting) bool { return k.Last.Equal(oldest.Last) && k.Server == oldest.Server })
+			}
+			b.Hosts, i, changed = append(b.Hosts, set), len(b.Hosts), true
+		}
+		b.Hosts[i].add(e.At)
+	}
 	return changed
 }
 
@@ -408,6 +441,7 @@ func (b *Baseline) copy() Baseline {
 	c.Signing = maps.Clone(b.Signing)
 	c.AD = maps.Clone(b.AD)
 	c.Zones = slices.Clone(b.Zones)
+	c.Hosts = slices.Clone(b.Hosts)
 	c.NAT64 = slices.Clone(b.NAT64)
 	c.Types = make(map[Type]*Answered, len(b.Types))
 	for t, a := range b.Types {

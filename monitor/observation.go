@@ -62,13 +62,15 @@ type Observation struct {
 	Rcode     string       `json:"rcode"`           // NOERROR, NXDOMAIN, …; empty without a response
 	Flags     []string     `json:"flags,omitempty"` // of AA TC RD RA AD CD, those that are set
 	Records   []Record     `json:"records"`
-	EDE       []uint16     `json:"ede,omitempty"`  // extended error codes, RFC 8914
-	NSID      string       `json:"nsid,omitempty"` // RFC 5001
+	Beside    []Record     `json:"beside,omitempty"` // overheard: NS records of the authority section, addresses of the additional one
+	EDE       []uint16     `json:"ede,omitempty"`    // extended error codes, RFC 8914
+	NSID      string       `json:"nsid,omitempty"`   // RFC 5001
 	RTT       Milliseconds `json:"rtt_ms"`
 	Error     string       `json:"error"`
 	TXID      uint16       `json:"-"` // of a query of ours over UDP, that was answered there; 0 for none
 	Packet    *Packet      `json:"packet,omitempty"`
-	Cache     *Cache       `json:"cache,omitempty"` // what was known of the endpoint as a cache; nil for nothing
+	Cache     *Cache       `json:"cache,omitempty"`  // what was known of the endpoint as a cache; nil for nothing
+	Manner    *Manner      `json:"manner,omitempty"` // what was known of how the server answers; nil for nothing
 }
 
 // From gives an observation of r, to be filled with what came back.

@@ -8,20 +8,22 @@ import (
 // Packet is one datagram that was seen on the wire, came to a socket of ours, or
 // was told of by a resolver. What lies below UDP is known only where it was captured.
 type Packet struct {
-	At       time.Time      `json:"at,omitzero"`
-	Frame    int            `json:"frame,omitempty"` // of its record in the file, from 1
-	Src      netip.AddrPort `json:"src"`
-	Dst      netip.AddrPort `json:"dst"`
-	TXID     uint16         `json:"txid"`
-	HopLimit uint8          `json:"ip_ttl,omitempty"`   // as received: IPv4 time to live, IPv6 hop limit
-	MAC      string         `json:"mac,omitempty"`      // that sent the frame
-	EDNS     bool           `json:"edns,omitempty"`     // it holds an OPT record (RFC 6891)
-	Broken   string         `json:"broken,omitempty"`   // what is wrong with the message, if anything
-	Dnstap   string         `json:"dnstap,omitempty"`   // as what a resolver told of it, such as FORWARDER_RESPONSE (dnstap.proto)
-	Nonlocal bool           `json:"nonlocal,omitempty"` // a response over this host's loopback interface, from an address that is not this host's
-	Iface    int            `json:"iface,omitempty"`    // where it was captured: index of the interface
-	Link     uint16         `json:"link,omitempty"`     // link type of Raw, as in capture files
-	Raw      []byte         `json:"raw,omitempty"`      // the frame, from its link header
+	At         time.Time      `json:"at,omitzero"`
+	Frame      int            `json:"frame,omitempty"` // of its record in the file, from 1
+	Src        netip.AddrPort `json:"src"`
+	Dst        netip.AddrPort `json:"dst"`
+	TXID       uint16         `json:"txid"`
+	HopLimit   uint8          `json:"ip_ttl,omitempty"`     // as received: IPv4 time to live, IPv6 hop limit
+	MAC        string         `json:"mac,omitempty"`        // that sent the frame
+	EDNS       bool           `json:"edns,omitempty"`       // it holds an OPT record (RFC 6891)
+	Traits     Traits         `json:"traits,omitzero"`      // what header and layout show
+	Broken     string         `json:"broken,omitempty"`     // what is wrong with the message, if anything
+	Fragmented bool           `json:"fragmented,omitempty"` // it came in fragments, and was put together by whoever overheard it
+	Dnstap     string         `json:"dnstap,omitempty"`     // as what a resolver told of it, such as FORWARDER_RESPONSE (dnstap.proto)
+	Nonlocal   bool           `json:"nonlocal,omitempty"`   // a response over this host's loopback interface, from an address that is not this host's
+	Iface      int            `json:"iface,omitempty"`      // where it was captured: index of the interface
+	Link       uint16         `json:"link,omitempty"`       // link type of Raw, as in capture files
+	Raw        []byte         `json:"raw,omitempty"`        // the frame, from its link header
 }
 
 // Transaction gives what names the transaction that an overheard sample is of,

@@ -182,6 +182,9 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 		q.handshaken = r.At
 		ps = m.handshakes(q, r)
 	}
+	if m.doubtsPath(r) && (q.step == 0 || q.step == 2) {
+		ps = append(ps, lookHere(q))
+	}
 	if q.subject.watch.Inside {
 		return ps // what follows tells others of the name
 	}
@@ -217,6 +220,9 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 	}
 	return ps
 }
+
+// lookHere looks at what this host knows by itself: that asks nobody.
+func lookHere(q *question) Proof { return Proof{Kind: EvidenceHost, Name: q.q.Name, Type: q.q.Type} }
 
 // walkEvery is how many witness rounds lie between two walks for what nobody can
 // vouch for: a walk is hundreds of questions to servers of others.

@@ -50,7 +50,7 @@ func (q *question) restart() {
 // Take judges a sample with all that came before it in its file.
 func (r *Replay) Take(s Sample) {
 	if s.Case == nil && s.Via == Wire {
-		if !s.conflict(r.policy) && len(s.Evidence) == 0 {
+		if !s.conflict(r.policy) && !s.assault(r.policy) && len(s.Evidence) == 0 {
 			return // a lone answer cannot contradict itself, and nobody is asked
 		}
 		s.Answers = slices.Clone(s.Answers)

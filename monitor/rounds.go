@@ -73,10 +73,14 @@ func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 	}
 	for _, q := range s.questions {
 		rs := m.own(q.q.Type)
+		var ps []Proof
 		if witness {
+			if len(rs) > 0 {
+				ps = append(ps, lookHere(q))
+			}
 			rs = append(rs, m.witnesses(s)...)
 		}
-		m.start(job{question: q, step: -1, asks: rs, began: now, verify: verify})
+		m.start(job{question: q, step: -1, asks: rs, proofs: ps, began: now, verify: verify})
 	}
 }
 

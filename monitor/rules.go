@@ -40,11 +40,12 @@ const (
 	ttl        = 'C'
 	packets    = 'D'
 	integrity  = 'E' // of the path
+	host       = 'F'
 	authority  = 'G'
 )
 
 // familyCaps bounds what one family can contribute.
-var familyCaps = map[byte]int{divergence: 75, signatures: 60, ttl: 30, packets: 75, integrity: 60, authority: 60}
+var familyCaps = map[byte]int{divergence: 75, signatures: 60, ttl: 30, packets: 75, integrity: 60, host: 60, authority: 60}
 
 // rule is one sign of poisoning. Its check is a pure function of the case.
 type rule struct {
@@ -78,11 +79,21 @@ var rules = []rule{
 	{"ttl.early_replace", ttl, earlyReplace},
 	{"ttl.backdated", ttl, backdated},
 	{"ttl.ghost", ttl, ghost},
+	{"ttl.tool_constant", ttl, signs("ttl.tool_constant")},
 	{"dup.conflict", packets, dupConflict},
+	{"resp.unsolicited", packets, unsolicited},
+	{"resp.txid_storm", packets, txidStorm},
+	{"resp.port_sweep", packets, portSweep},
+	{"resp.question_mismatch", packets, questionMismatch},
+	{"resp.extraneous", packets, signs("resp.extraneous")},
 	{"resp.ip_ttl", packets, signs("resp.ip_ttl")},
-	{"l2.source_changed", packets, signs("l2.source_changed")},
+	{"resp.too_fast", packets, signs("resp.too_fast")},
 	{"resp.header_profile", packets, signs("resp.header_profile")},
+	{"l2.source_changed", packets, signs("l2.source_changed")},
 	{"resp.malformed", packets, signs("resp.malformed")},
+	{"frag.dns", packets, fragDNS},
+	{"tcp.without_tc", packets, tcpWithoutTC},
+	{"kaminsky.burst", packets, kaminskyBurst},
 	{"resp.lo_nonlocal", packets, loNonlocal},
 	{"probe.no_wire", packets, noWire},
 	{"path.dead_resolver_answers", integrity, deadResolver},
@@ -90,6 +101,12 @@ var rules = []rule{
 	{"path.identity", integrity, pathIdentity},
 	{"nx.rewrite", integrity, nxRewrite},
 	{"path.encrypted_mitm", integrity, encryptedMITM},
+	{"host.hosts_file", host, hostsFile},
+	{"host.getaddrinfo", host, hostLookup},
+	{"host.nss", host, hostModules},
+	{"host.resolv_conf", host, hostServers},
+	{"host.dhcp_dns", host, hostLease},
+	{"lan.control", host, lanControl},
 	{"auth.ns_split", authority, nsSplit},
 	{"name.moved", authority, changeMoved},
 	{"deleg.ns_changed", authority, nsChanged},

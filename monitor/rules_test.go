@@ -3,7 +3,6 @@ package monitor_test
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -216,11 +215,9 @@ func pooled(as ...string) *matter {
 }
 
 func TestRules(t *testing.T) {
-	// Rules of packets have tests of their own.
-	untested := slices.DeleteFunc(monitor.Rules(), func(r string) bool {
-		return strings.HasPrefix(r, "dup.") || strings.HasPrefix(r, "resp.") || strings.HasPrefix(r, "l2.")
-	})
-	for _, tt := range slices.Concat(ruleTests, factTests, ttlTests, answerTests, diversionTests) {
+	// That one has tests of its own.
+	untested := slices.DeleteFunc(monitor.Rules(), func(r string) bool { return r == "dup.conflict" })
+	for _, tt := range slices.Concat(ruleTests, factTests, ttlTests, answerTests, packetTests, diversionTests, hostTests) {
 		untested = slices.DeleteFunc(untested, func(r string) bool { return r == tt.rule && len(tt.want) > 0 })
 		t.Run(tt.rule+"/"+tt.name, func(t *testing.T) {
 			var got []string

@@ -22,8 +22,12 @@ type overheard struct {
 // It counts for a while only: nobody asks on the wire again to show that all is
 // well.
 func (v *view) harken(s Sample) (accepted *answer, ok bool) {
+	if v.at.Sub(s.At) > clashFor*v.Policy.Timing.Recheck || len(s.Answers) == 0 {
+		return nil, false
+	}
+	v.overhear(s)
 	o, ok := s.accepted()
-	if !ok || v.at.Sub(s.At) > clashFor*v.Policy.Timing.Recheck {
+	if !ok {
 		return nil, false
 	}
 	accepted = v.answer(o, s.At)
@@ -40,6 +44,18 @@ func (v *view) harken(s Sample) (accepted *answer, ok bool) {
 		}
 	}
 	return accepted, true
+}
+
+// overhear keeps a sample from the wire, in the place of the same transaction as it was
+// written down before.
+func (v *view) overhear(s Sample) {
+	if now, ok := s.Transaction(); ok {
+		v.wire = slices.DeleteFunc(v.wire, func(w Sample) bool {
+			was, ok := w.Transaction()
+			return ok && was.Same(now)
+		})
+	}
+	v.wire = append(v.wire, s)
 }
 
 // heard gives the contradictions that are not between two answers that are both
@@ -126,21 +142,6 @@ func say(o *answer, q Question) string {
 		return show(o)
 	}
 	return fmt.Sprintf("%s (TTL %d)", show(o), o.TTL(q))
-}
-
-// signs gives the findings of one rule about the packets of contradictions.
-func signs(rule string) func(*view) []Finding {
-	return func(v *view) []Finding {
-		var fs []Finding
-		for _, c := range slices.Backward(v.heard()) {
-			for _, s := range c.signs {
-				if s.rule == rule && len(fs) == 0 {
-					fs = append(fs, Finding{Local: true, Group: "path", Resolver: c.first.Label(), Weight: s.weight, Fact: s.fact})
-				}
-			}
-		}
-		return fs
-	}
 }
 
 // injected decides kind, place and confidence of an accusation that rests on

@@ -30,6 +30,8 @@ type Sample struct {
 	Question Question      `json:"question"`
 	Queries  []Packet      `json:"queries,omitempty"` // overheard: each time the query was sent
 	Answers  []Observation `json:"answers"`
+	Strays   *Strays       `json:"strays,omitempty"` // overheard: responses aimed at it that answer something else; nil for none
+	Noise    *Noise        `json:"noise,omitempty"`  // overheard: what else came in the name of its server; nil for nothing
 	Evidence []Evidence    `json:"evidence"`
 	Baseline *Baseline     `json:"baseline,omitempty"` // what history says, where the reader has none
 	State    []string      `json:"state,omitempty"`

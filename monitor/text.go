@@ -15,14 +15,16 @@ func (k Kind) Phrase() string {
 	switch k {
 	case PathRewritten:
 		return "port 53 from here is answered by someone else, with lies"
-	case LocalHost:
-		return "on this host itself port 53 is led elsewhere, to lies"
 	case PathInjection:
 		return "someone on the way answers before the resolver does"
 	case AttackAttempt:
 		return "someone forges answers"
 	case ResolverCache:
 		return "a resolver gives a false answer"
+	case LocalHost:
+		return "this host itself was changed to give a false answer"
+	case LocalNet:
+		return "somebody on this network has hosts ask a resolver that lies"
 	case Rebinding:
 		return "a public name is answered with a special-purpose address"
 	case AuthorityHijack:
@@ -45,25 +47,42 @@ func (k Kind) Phrase() string {
 	return string(k)
 }
 
+// restsOn reports whether one of these rules is among the reasons.
+func (a Alert) restsOn(rules ...string) bool {
+	return slices.ContainsFunc(a.Reasons, func(r Reason) bool { return slices.Contains(rules, r.Rule) })
+}
+
 // claim says in people's words what an alert is about.
 func claim(a Alert) string {
 	name := strings.TrimSuffix(a.Name, ".")
 	switch a.Kind {
 	case PathRewritten:
 		return fmt.Sprintf("port 53 from here is answered by someone else, with lies about %s", name)
-	case LocalHost:
-		return fmt.Sprintf("on this host itself questions to %s are led elsewhere, to lies about %s", orThe(server(a.Resolver), "the resolver"), name)
 	case PathInjection:
 		return fmt.Sprintf("someone between here and %s answers first, with lies about %s", orThe(server(a.Resolver), "the resolver"), name)
 	case AttackAttempt:
+		if !a.rests("dup.conflict") {
+			end := "; what was accepted is right"
+			if a.Verdict == Suspicious {
+				end = ", and nothing shows that what was accepted is right"
+			}
+			return fmt.Sprintf("someone forges packets in the name of %s while it is asked for %s%s", orThe(server(a.Resolver), "the resolver"), name, end)
+		}
 		if a.Verdict == Suspicious {
 			return fmt.Sprintf("queries for %s get two answers that contradict each other, one of them forged", name)
 		}
 		return fmt.Sprintf("someone forges answers for %s; the one that was accepted is right", name)
-	case ResolverCache:
-		if a.Attribution == AtHost {
-			return fmt.Sprintf("this host itself gives a false answer for %s, and its nameservers do not", name)
+	case LocalHost:
+		switch {
+		case a.restsOn("resp.lo_nonlocal", "probe.no_wire"):
+			return fmt.Sprintf("on this host itself questions to %s are led elsewhere, to lies about %s", orThe(server(a.Resolver), "the resolver"), name)
+		case a.restsOn("host.resolv_conf"):
+			return fmt.Sprintf("this host was made to ask %s, which gives a false answer for %s", a.Resolver, name)
 		}
+		return fmt.Sprintf("this host itself gives a false answer for %s, and its nameservers do not", name)
+	case LocalNet:
+		return fmt.Sprintf("somebody on this network has this host ask %s, which gives a false answer for %s", orThe(a.Resolver, "another resolver"), name)
+	case ResolverCache:
 		if a.Attribution == AtResolver {
 			return fmt.Sprintf("resolver %s gives a false answer for %s", a.Resolver, name)
 		}
@@ -93,6 +112,11 @@ func claim(a Alert) string {
 	return fmt.Sprintf("%s: %s", a.Kind, name)
 }
 
+// rests reports whether a rule is among the reasons of the alert.
+func (a Alert) rests(rule string) bool {
+	return slices.ContainsFunc(a.Reasons, func(r Reason) bool { return r.Rule == rule })
+}
+
 // wouldChange says what would turn a judgement around.
 func wouldChange(k Kind, observed []string, name string) string {
 	at := "the answered address"
@@ -101,6 +125,9 @@ func wouldChange(k Kind, observed []string, name string) string {
 	}
 	switch k {
 	case AttackAttempt:
+		if len(observed) == 0 {
+			return fmt.Sprintf("whoever sends these packets being known to you, and %s still being right once they end", name)
+		}
 		return fmt.Sprintf("a valid certificate for %s at %s: then both answers were right, and the query was doubled on its way", name, at)
 	case AuthorityHijack:
 		return fmt.Sprintf("the key known for %s appearing at %s, or you accept the change by pinning it", name, at)
@@ -154,6 +181,8 @@ func describeAlert(a *Alert, since time.Time) {
 		if a.Resolver != "" {
 			fmt.Fprintf(&b, " and %s", a.Resolver)
 		}
+	case a.Kind == AttackAttempt && !a.rests("dup.conflict"):
+		fmt.Fprintf(&b, "Since %s UTC packets are forged in the name of %s, which is asked for %s", since.UTC().Format(time.TimeOnly), orThe(a.Resolver, "the resolver"), what)
 	case a.Kind == AttackAttempt:
 		fmt.Fprintf(&b, "Since %s UTC answers for %s are forged, with %s", since.UTC().Format(time.TimeOnly), what, join(a.Observed, "a false answer"))
 		if a.Resolver != "" {
@@ -214,20 +243,26 @@ func guidance(a Alert) []string {
 	case PathRewritten:
 		g = append(g, "Find who answers port 53 on the way out of this network: ask for a name at 192.0.2.53, where no DNS server lives.",
 			"Until it is found, resolve over TLS (DoT or DoH) from this host.")
-	case LocalHost:
-		g = append(g, "Find what leads port 53 elsewhere on this host: nft list ruleset, iptables -t nat -S OUTPUT, bpftool cgroup tree; and who listens there: ss -lunp.",
-			"A proxy of yours (dnscrypt-proxy, AdGuard, a VPN client) lies as its own resolvers do: look at them. Nobody's: who put it there can do more here than that.")
 	case PathInjection, AttackAttempt:
 		g = append(g, "Find the machine that sends the forged packets by their MAC, IP TTL and times: dnstaster evidence export, with this alert's id, has them.",
 			"On a network of yours: turn on DHCP snooping and ARP inspection. Until it is found, resolve over TLS (DoT or DoH) from this host.")
+	case LocalHost:
+		switch {
+		case a.restsOn("resp.lo_nonlocal", "probe.no_wire"):
+			g = append(g, "Find what leads port 53 elsewhere on this host: nft list ruleset, iptables -t nat -S OUTPUT, bpftool cgroup tree; and who listens there: ss -lunp.",
+				"A proxy of yours (dnscrypt-proxy, AdGuard, a VPN client) lies as its own resolvers do: look at them.")
+		case a.restsOn("host.resolv_conf"):
+			g = append(g, fmt.Sprintf("Take %s out of /etc/resolv.conf, and find who wrote it there: a DHCP client, a VPN, a package, or somebody who should not.", orThe(server(a.Resolver), "it")))
+		default:
+			g = append(g, "Look for the name in /etc/hosts, then at the modules of the hosts line of /etc/nsswitch.conf and their caches: the nameservers of resolv.conf do not say this.")
+		}
+		g = append(g, "Who put it there can do more here than that: look for what else changed at the time.")
+	case LocalNet:
+		g = append(g, fmt.Sprintf("Find the machine that announces %s by the hardware address in the evidence, and take it off the network.", orThe(server(a.Resolver), "the resolver")),
+			"Turn on DHCP snooping and RA guard on the switches. Until it is found, write the nameservers of this host down by hand, or resolve over TLS.")
 	case ResolverCache:
 		if a.Exposure.Leak == LeakNo {
 			g = append(g, fmt.Sprintf("No application here asks %s. If it goes on, take it out of the configured resolvers, and send whoever runs it this alert with its evidence.", orThe(a.Resolver, "it")))
-			break
-		}
-		if a.Attribution == AtHost {
-			g = append(g, "Look for the name in /etc/hosts, then at the modules of the hosts line of /etc/nsswitch.conf and their caches: the nameservers of resolv.conf do not say this.",
-				"Who wrote it there can do more here than that: look for what else changed at the time.")
 			break
 		}
 		g = append(g, fmt.Sprintf("Take %s out of resolv.conf or DHCP now, if it is this host's.", orThe(a.Resolver, "the resolver")),
@@ -291,6 +326,10 @@ func references(k Kind) []string {
 		return []string{"ATT&CK T1557", "CWE-295"}
 	case Denial, PolicyBlock, NXRewritten:
 		return []string{"CWE-345"}
+	case LocalHost:
+		return []string{"ATT&CK T1565.001", "CWE-15", "OWASP API10:2023"}
+	case LocalNet:
+		return []string{"ATT&CK T1557.003", "CWE-350", "OWASP API10:2023"}
 	case ResolverCache:
 		return []string{"ATT&CK T1557", "ATT&CK T1565.002", "CWE-350", "OWASP API10:2023"}
 	}

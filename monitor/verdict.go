@@ -84,6 +84,7 @@ const (
 	LocalHost       Kind = "local_host"
 	PathInjection   Kind = "path_injection"
 	ResolverCache   Kind = "resolver_cache"
+	LocalNet        Kind = "local_net"
 	AuthorityHijack Kind = "authority_hijack_suspected"
 	AttackAttempt   Kind = "attack_attempt"
 	Rebinding       Kind = "rebinding"

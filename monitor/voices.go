@@ -128,6 +128,11 @@ func because(a *Accusation, vs []Voice) string {
 		return fmt.Sprintf("the path: %s lie alike in plain, and %s are right over TLS; what they share is the way to them", phrase(liars), phrase(right))
 	case a.Kind == PathRewritten:
 		return fmt.Sprintf("the path: what is asked in plain is answered otherwise than over TLS, where %s are right", phrase(right))
+	case a.Kind == AttackAttempt && !has("dup.conflict"):
+		if a.Attribution == AtLAN {
+			return "this network: packets come in the name of a resolver that it did not send, and from another machine than it"
+		}
+		return "the path: packets come in the name of a resolver that it did not send"
 	case a.Kind == PathInjection || a.Kind == AttackAttempt:
 		if a.Attribution == AtLAN {
 			return "this network: one query got two answers, and they came from different machines on it"
@@ -135,10 +140,16 @@ func because(a *Accusation, vs []Voice) string {
 		return "the path: one query got two answers that contradict each other, and a resolver gives one"
 	case a.Kind == TLSIntercepted:
 		return fmt.Sprintf("the way to it: it does not prove its name, and others over TLS do (%s)", phrase(right))
-	case a.Kind == LocalHost || a.Kind == LocalProxy:
+	case has("resp.lo_nonlocal") || has("probe.no_wire"):
 		return "this host: questions to a resolver elsewhere are answered without leaving it, or leave it for somebody else"
-	case a.Attribution == AtHost:
+	case a.Kind == LocalHost && has("host.hosts_file"):
+		return "this host: the address stands in its hosts file"
+	case a.Kind == LocalHost && has("host.getaddrinfo"):
 		return "this host: the C library says it each time, and no nameserver of this host ever does"
+	case a.Attribution == AtHost:
+		return fmt.Sprintf("this host: it asks %s, which it did not ask before, and which nobody on the network announced", a.Resolver)
+	case a.Attribution == AtLAN:
+		return fmt.Sprintf("this network: it has this host ask %s, which it did not ask before", a.Resolver)
 	case a.Kind == AuthorityHijack && has("auth.ns_split"):
 		return "the zone: of its own name servers one gives it, and the others do not"
 	case a.Attribution == AtAuthority:

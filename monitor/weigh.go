@@ -3,7 +3,6 @@ package monitor
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // accuse gathers the findings by the voice they are held against, and weighs
@@ -52,16 +51,24 @@ func (v *view) accuse(fs []Finding) []Accusation {
 }
 
 // corroborating are rules that lend weight to an accusation and never make one:
-// caches differ too much in what they do with TTLs, and owners in what they publish.
+// caches differ too much in what they do with TTLs, owners in what they publish, and
+// the ways to a server in what they do to a packet.
 var corroborating = []string{
 	"ttl.over_cap", "ttl.mixed_in_rrset", "ttl.no_countdown", "ttl.early_replace", "ttl.backdated", "ttl.ghost",
-	"div.cname_foreign", "div.rrtype_incoherent",
+	"div.cname_foreign", "div.rrtype_incoherent", "ttl.tool_constant",
+	"resp.unsolicited", "resp.question_mismatch", "resp.extraneous", "resp.ip_ttl", "resp.too_fast", "resp.header_profile", "l2.source_changed",
+	"resp.malformed", "tcp.without_tc", "kaminsky.burst",
+}
+
+// corroborates reports whether a finding only lends weight to others.
+func (f Finding) corroborates() bool {
+	return slices.Contains(corroborating, f.Rule) || slices.Contains(assaults, f.Rule) && f.Weight < strong
 }
 
 // score adds up findings. What only corroborates counts where the others suspect
 // something without it.
 func score(fs []Finding) int {
-	alone := sum(slices.DeleteFunc(slices.Clone(fs), func(f Finding) bool { return slices.Contains(corroborating, f.Rule) }))
+	alone := sum(slices.DeleteFunc(slices.Clone(fs), Finding.corroborates))
 	if alone < suspectAt {
 		return alone
 	}
@@ -109,6 +116,7 @@ func (v *view) weigh(a *Accusation) {
 	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
 	bogus, redirected := has("dnssec.bogus_here", proof), has("path.dead_resolver_answers", proof)
 	unknown, nsSplit, long := has("walk.contradiction", strong), has("auth.ns_split", strong), has("ttl.over_envelope", strong)
+	inFile, announced := has("host.hosts_file", strong), has("lan.control", medium)
 	minority, replaced := has("div.minority_group", medium), has("path.identity", strong) || has("path.ttl_limited", strong)
 	a.Pinned = declared // a lock was learnt: that everybody breaks it may be a change
 	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
@@ -130,6 +138,8 @@ func (v *view) weigh(a *Accusation) {
 		a.Confidence = Confirmed
 	case mismatch && unknown && witnesses >= 2: // S4
 		a.Confidence = Confirmed
+	case mismatch && (inFile || announced) && witnesses >= 2: // S10
+		a.Confidence = Confirmed
 	case diverted && (mismatch || uniform): // S6
 		a.Confidence = Confirmed
 	case redirected && uniform: // S7
@@ -144,7 +154,7 @@ func (v *view) weigh(a *Accusation) {
 		a.Confidence = Suspected
 	}
 
-	if v.injected(a) {
+	if v.injected(a) || v.assailed(a) {
 		return
 	}
 	special := has("div.special_purpose", medium)
@@ -177,13 +187,16 @@ func (v *view) weigh(a *Accusation) {
 		a.Kind, a.Attribution, a.Harmless = PathRedirected, AtPath, true
 	case special && !a.Content:
 		a.Kind, a.Attribution = Rebinding, AtResolver
+	case a.Local && (inFile || has("host.getaddrinfo", strong)):
+		a.Kind, a.Attribution = LocalHost, AtHost
+	case a.Local && has("host.dhcp_dns", medium):
+		a.Kind, a.Attribution = LocalNet, AtLAN
+	case a.Local && has("host.resolv_conf", medium):
+		a.Kind, a.Attribution = LocalHost, AtHost
 	default:
 		a.Kind, a.Attribution = ResolverCache, AtResolver
 		if a.Local && len(v.groups) == 0 {
 			a.Attribution = "" // nobody to compare with: resolver and path cannot be told apart
-		}
-		if a.Local && v.onlyHere() {
-			a.Attribution = AtHost
 		}
 	}
 	if a.Kind == PathRewritten && a.Resolver == "" || a.Local {
@@ -240,15 +253,14 @@ func (v *view) measure(a *Accusation) {
 		a.Last, a.TTL, a.Count = o.At, max(a.TTL, o.TTL(v.Question)), a.Count+1
 	}
 	if a.Kind == PathInjection || a.Kind == AttackAttempt {
-		var first, last time.Time
-		a.Transactions, first, last = v.transactions(v.heard())
-		if a.First.IsZero() || first.Before(a.First) {
+		first, last := v.transact(a)
+		if a.First.IsZero() || !first.IsZero() && first.Before(a.First) {
 			a.First = first
 		}
 		if last.After(a.Last) {
 			a.Last = last
 		}
-		a.Count = max(a.Count, len(v.heard()))
+		a.Count = max(a.Count, len(a.Transactions))
 	}
 	if a.Last.IsZero() { // it is about no answer
 		a.First, a.Last = v.at, v.at

@@ -63,6 +63,7 @@ func (m *Monitor) heed(q *question, sort *bucket, now time.Time) bool {
 func (m *Monitor) takeSample(s Sample) {
 	m.listen(s)
 	conflict := s.conflict(m.policy)
+	attack := conflict || s.assault(m.policy)
 	subject := m.subjects[s.Question.Name]
 	if subject == nil || subject.question(s.Question.Type) == nil {
 		if conflict {
@@ -80,6 +81,8 @@ func (m *Monitor) takeSample(s Sample) {
 	now := m.cfg.Now()
 	if conflict {
 		m.counts.Conflicts++
+	}
+	if attack {
 		if !m.heed(q, &q.heard.conflicts, now) {
 			m.counts.Unheeded++
 			return
@@ -94,7 +97,7 @@ func (m *Monitor) takeSample(s Sample) {
 	// the next round.
 	if !q.open() && !m.wake(q) {
 		m.counts.Unheeded++
-		if !conflict {
+		if !attack {
 			return
 		}
 	}
@@ -135,7 +138,8 @@ func (m *Monitor) known(a netip.Addr) *Resolver {
 }
 
 // familiar reports whether an overheard answer tells nothing new: every address
-// in it is known to be good, or was asked about lately.
+// in it is known to be good, or was asked about lately; and no packet of a moment ago
+// was as odd.
 func (m *Monitor) familiar(q *question, s Sample) bool {
 	c := q.context(m.policy)
 	c.Samples = append(slices.Clone(c.Samples), s)
@@ -144,6 +148,9 @@ func (m *Monitor) familiar(q *question, s Sample) bool {
 	return len(now) == 0 || !slices.ContainsFunc(now, func(o *answer) bool {
 		if v.stands(o) != suspicious {
 			return false
+		}
+		if len(v.deviations(s, o.Observation)) > 0 && !slices.ContainsFunc(q.samples, func(x Sample) bool { return x.Via == Wire && s.At.Sub(x.At) < m.cfg.Timing.Recheck }) {
+			return true
 		}
 		return slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
 			at, tried := q.tried[a]

@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +76,36 @@ func TestOverheard(t *testing.T) {
 		{
 			name:    "what is known is nothing new",
 			story:   func(w *world, hear func(monitor.Sample)) { hear(transaction(1, 1, good(goodAddr))) },
+			verdict: monitor.Clean,
+		},
+		{
+			name: "ids are guessed, and the answer is right",
+			story: func(w *world, hear func(monitor.Sample)) {
+				hear(overheard(func(s *monitor.Sample) { s.Strays = &monitor.Strays{WrongID: 5, IDs: 5} }, good(goodAddr)))
+			},
+			want:    []string{"alert.opened attack_attempt confirmed high path system 10.0.0.2"},
+			verdict: monitor.Clean,
+		},
+		{
+			name: "ports are searched again and again",
+			story: func(w *world, hear func(monitor.Sample)) {
+				hear(overheard(func(s *monitor.Sample) { s.Noise = &monitor.Noise{Sweeps: 3, SweptPorts: 50} }, good(goodAddr)))
+			},
+			want:    []string{"alert.opened attack_attempt suspected medium path system 10.0.0.2"},
+			verdict: monitor.Clean,
+		},
+		{
+			name: "an answer that is right and as odd as can be",
+			story: func(w *world, hear func(monitor.Sample)) {
+				for range 10 {
+					hear(overheard(func(s *monitor.Sample) {
+						s.Answers[0].Manner = usual()
+						everythingOdd(s, &s.Answers[0])
+						s.Noise = &monitor.Noise{Unsolicited: 1000, Orphans: 100, Fallbacks: 50, Labels: 500, Domain: "example.", Sweeps: 1, SweptPorts: 60, PathMTU: 576}
+					}, good(goodAddr)))
+				}
+				wait(5 * time.Minute)
+			},
 			verdict: monitor.Clean,
 		},
 		{
@@ -262,6 +293,37 @@ func TestStrangers(t *testing.T) {
 			}
 			if st.Counts.Strangers != 1 || w.questions("") != asked || len(w.seen()) != 0 {
 				t.Errorf("strangers %d, questions %d, events %v", st.Counts.Strangers, w.questions("")-asked, w.seen())
+			}
+		})
+	})
+}
+
+// What is odd in the packets of a false answer is among the reasons, also where the
+// answer was known and asked about before they were overheard.
+func TestOddPacketsCorroborate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := newWorld(), config()
+		watch(t, w, c, func(m *monitor.Monitor) {
+			wait(10 * time.Minute)
+			w.lie(apiA, evilAddr, 60, "system/udp")
+			wait(70 * time.Second)
+			m.Offer(overheard(func(s *monitor.Sample) {
+				s.Answers[0].Manner = usual()
+				everythingOdd(s, &s.Answers[0])
+			}, good(evilAddr)))
+			wait(time.Second)
+			e, err := m.Explain(t.Context(), apiA.Name)
+			if err != nil || len(e.Judgements) == 0 {
+				t.Fatal(err)
+			}
+			var rules []string
+			for _, r := range e.Judgements[0].Reasons {
+				rules = append(rules, r.Rule)
+			}
+			for _, want := range []string{"resp.ip_ttl", "resp.too_fast", "resp.header_profile", "l2.source_changed", "resp.malformed"} {
+				if !slices.Contains(rules, want) {
+					t.Errorf("%s is not among the reasons: %q", want, rules)
+				}
 			}
 		})
 	})

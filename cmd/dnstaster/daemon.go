@@ -24,6 +24,7 @@ import (
 	"github.com/dnstaster/dnstaster/control"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence"
+	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/storage"
 	"github.com/dnstaster/dnstaster/webhook"
@@ -32,12 +33,13 @@ import (
 // senses are what the monitor asks and proves with.
 type senses struct {
 	asker   *resolver.Asker
-	walker  *resolver.Asker                      // of authoritative servers
-	prover  *evidence.Prover                     // of certificates
-	provers provers                              // of everything, that one included
-	second  atomic.Pointer[func(monitor.Sample)] // takes second answers to our own questions
-	read    [][]byte                             // what was read from files: additional roots, in DER, and sums of others
-	search  []string                             // search domains of this host, whose names never leave
+	walker  *resolver.Asker                         // of authoritative servers
+	prover  *evidence.Prover                        // of certificates
+	provers provers                                 // of everything, that one included
+	second  atomic.Pointer[func(monitor.Sample)]    // takes second answers to our own questions
+	heard   atomic.Pointer[func() []host.Announced] // who announced nameservers on the network, as far as somebody listens
+	read    [][]byte                                // what was read from files: additional roots, in DER, and sums of others
+	search  []string                                // search domains of this host, whose names never leave
 }
 
 func (s *senses) Close() {

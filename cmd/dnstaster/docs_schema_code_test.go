@@ -24,6 +24,7 @@ func TestSchemaRequired(t *testing.T) {
 	sparse := map[string]any{
 		"alert": monitor.Alert{}, "report": monitor.Report{}, "sample": monitor.Sample{}, "status": monitor.Status{}, "evidence": manifest{},
 		"judgement": monitor.Judgement{}, "observation": monitor.Observation{}, "record": monitor.Record{}, "packet": monitor.Packet{}, "cache": monitor.Cache{},
+		"manner": monitor.Manner{}, "strays": monitor.Strays{}, "noise": monitor.Noise{},
 		"fact": monitor.Evidence{}, "watch": monitor.Watch{}, "baseline": monitor.Baseline{}, "delegation": monitor.Delegation{}, "identity": monitor.Identity{}, "span": monitor.Span{},
 		"reason": monitor.Reason{}, "transaction": monitor.Transaction{}, "note": monitor.Note{}, "voice": monitor.Voice{}, "window": monitor.Window{}, "change": monitor.Change{}, "notice": monitor.Notice{}, "health": monitor.Health{},
 		"pulse": monitor.Pulse{}, "counts": monitor.Counts{}, "resolver": monitor.ResolverStatus{}, "condition": monitor.HealthStatus{},

@@ -32,16 +32,18 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Servers: []monitor.AuthoritativeServer{{
 			Name: "ns." + name, Address: addr, Addresses: []netip.Addr{addr}, Records: []monitor.Record{record}, Absent: true, Serial: 1, Error: "timeout",
 		}},
+		Network: "203.0.113.1 02:00:00:00:00:01", Sources: []monitor.Source{{Server: addr, By: monitor.ByRA, From: addr, MAC: "02:00:00:00:00:01", Unused: true}},
 		Names: []string{name}, Answered: true, NSID: "x", Egress: "203.0.113.53", ASN: 64500, Org: "x", Prefix: netip.MustParsePrefix("203.0.113.0/24"), Shared: true,
 	}
 	packet := monitor.Packet{
-		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Broken: "x", Nonlocal: true, Dnstap: "CLIENT_RESPONSE", Iface: 2, Link: 1, Raw: []byte{1},
+		At: at, Frame: 12, Src: port, Dst: port, TXID: 4660, HopLimit: 57, MAC: "02:42:ac:11:00:66", EDNS: true, Traits: monitor.TraitRD, Broken: "x", Fragmented: true, Nonlocal: true, Dnstap: "CLIENT_RESPONSE", Iface: 2, Link: 1, Raw: []byte{1},
 	}
 	answer := monitor.Observation{
 		At: at, Resolver: "isp", Server: addr, Operator: "isp", Role: monitor.Local, Transport: monitor.UDP, Encrypted: true, Filtering: true,
-		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record},
+		Rcode: "NOERROR", Flags: []string{"RA"}, Records: []monitor.Record{record}, Beside: []monitor.Record{record},
 		EDE: []uint16{16}, NSID: "res2", TXID: 7, RTT: monitor.Milliseconds(time.Millisecond), Error: "timeout", Packet: &packet,
-		Cache: &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
+		Cache:  &monitor.Cache{Single: true, Counts: true, Hasty: true, Cap: 60, Floor: 60, Left: 60, Replaced: at, Flushed: true},
+		Manner: &monitor.Manner{HopLimits: []int{57}, RTT: monitor.Milliseconds(time.Millisecond), MACs: []string{"02:42:ac:11:00:02"}, Always: monitor.TraitRD, Never: monitor.TraitAD},
 	}
 	reason := monitor.Reason{Rule: "dup.conflict", Fact: "x", Weight: 60}
 	zones := []monitor.LockedZone{{Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}}}
@@ -63,6 +65,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
 		Zones:   []monitor.Delegation{{Span: span, Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}, Addresses: []netip.Addr{addr}}},
 		Signing: map[string]time.Time{"isp|203.0.113.53|udp": at},
+		Hosts:   []monitor.Setting{{Span: span, Network: "203.0.113.1 02:00:00:00:00:01", Server: addr, By: monitor.ByDHCP, From: addr, MAC: "02:00:00:00:00:01", Modules: []string{"files"}}},
 		AD:      map[string]monitor.Tally{"isp|203.0.113.53|udp": {Yes: 50, No: 1}},
 		NAT64:   []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")},
 		Types: map[monitor.Type]*monitor.Answered{monitor.TypeA: {
@@ -73,7 +76,12 @@ func wholeDocuments(t *testing.T) map[string]any {
 	sample := monitor.Sample{
 		At: at, Via: monitor.Wire, Question: monitor.Question{Name: name, Type: monitor.TypeA}, Queries: []monitor.Packet{packet},
 		Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact}, Baseline: &base, State: []string{monitor.CaptureDegraded, monitor.StateCaptive}, Watch: &watch,
-		Case: &monitor.Progress{Opened: at, Waiting: true, Concluded: true},
+		Case:   &monitor.Progress{Opened: at, Waiting: true, Concluded: true},
+		Strays: &monitor.Strays{WrongID: 1, IDs: 1, Alike: true, WrongQuestion: 1, Packets: []monitor.Packet{packet}},
+		Noise: &monitor.Noise{
+			Unsolicited: 1, WrongIDs: 1, SweptPorts: 1, Sweeps: 1, Refused: 1, Orphans: 1, Sprayed: 1, Torn: 1, ShortFragments: 1, PathMTU: 1,
+			Fallbacks: 1, Labels: 1, Domain: "example.",
+		},
 	}
 	const id = "01M7VFDHER0000000000000007"
 	window := monitor.Window{From: at, Until: at, Reason: "x"}

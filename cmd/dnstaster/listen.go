@@ -16,6 +16,7 @@ import (
 
 	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
+	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 )
 
 // ringSize is the memory shared with the kernel, of all interfaces together, and
@@ -279,4 +280,15 @@ func (t *toggle) UnmarshalText(b []byte) error {
 		return fmt.Errorf("want true or false, not %q", b)
 	}
 	return nil
+}
+
+// announced gives the nameservers that were heard to be announced on the networks that
+// are listened to.
+func (e *ear) announced() (all []host.Announced) {
+	for _, m := range e.matchers {
+		for _, n := range m.Announced() {
+			all = append(all, host.Announced(n))
+		}
+	}
+	return all
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence/asn"
 	"github.com/dnstaster/dnstaster/monitor/evidence/dnssec"
+	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 	"github.com/dnstaster/dnstaster/monitor/evidence/rpz"
+	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/monitor/resolver/probe"
 	"github.com/dnstaster/dnstaster/monitor/resolver/walk"
 )
@@ -128,6 +130,7 @@ func (c *config) provers(s *senses, k knowledge, log *slog.Logger) provers {
 	if k.table != nil {
 		p.by[monitor.EvidenceASN] = k.table
 	}
+	p.by[monitor.EvidenceHost] = host.New(host.Config{Nameservers: resolver.ParseResolvConf, Announced: s.announced})
 
 	if !outside {
 		return p
@@ -144,6 +147,14 @@ func (c *config) provers(s *senses, k knowledge, log *slog.Logger) provers {
 	keys := dnssec.New(dnssec.Config{Anchors: k.keys, Chain: walk.Roots(way)}, s.walker)
 	p.by[monitor.EvidenceWalk] = walk.New(way, s.walker, keys)
 	return p
+}
+
+// announced gives the nameservers that were heard to be announced on the network.
+func (s *senses) announced() []host.Announced {
+	if heard := s.heard.Load(); heard != nil {
+		return (*heard)()
+	}
+	return nil
 }
 
 // outside is whether the world beyond the configured resolvers is asked. Tests,

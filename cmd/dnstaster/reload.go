@@ -126,8 +126,11 @@ func (d *daemon) assemble(c *config, mc monitor.Config) error {
 	return err
 }
 
-// attend has second answers to our own questions judged where no ear hears them.
+// attend has second answers to our own questions judged where no ear hears them, and
+// what is announced on the network known.
 func (d *daemon) attend(e *ear) {
+	heard := e.announced
+	d.senses.current().heard.Store(&heard)
 	var take *func(monitor.Sample)
 	if !e.listens() {
 		f := func(s monitor.Sample) { d.monitor.Offer(s) }

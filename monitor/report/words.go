@@ -50,8 +50,6 @@ func claim(k monitor.Kind, at monitor.Attribution, resolver string, v monitor.Ve
 		return "queries get two answers that contradict each other, one of them forged"
 	case k == monitor.AttackAttempt && v == monitor.Clean:
 		return "someone forges answers; the one that was accepted is right"
-	case k == monitor.ResolverCache && at == monitor.AtHost:
-		return "this host itself gives a false answer; its nameservers do not"
 	case k == monitor.ResolverCache && resolver != "" && at == monitor.AtResolver:
 		return fmt.Sprintf("resolver %s gives a false answer", resolver)
 	case k == monitor.ResolverCache && resolver != "":
