@@ -156,7 +156,7 @@ func (l Locked) check() error {
 		}
 	}
 	for _, issuer := range l.Issuers {
-		if issuer == "" || len(issuer) > maxLockedText || strings.ContainsFunc(issuer, unicode.IsControl) {
+		if !lockable(issuer) {
 			return fmt.Errorf("issuers: %q is no name of one", issuer)
 		}
 	}
@@ -169,6 +169,12 @@ func (l Locked) check() error {
 		}
 	}
 	return nil
+}
+
+// lockable reports whether a lock may hold the text, which somebody may have put into
+// a certificate.
+func lockable(s string) bool {
+	return s != "" && len(s) <= maxLockedText && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func (z LockedZone) check() error {

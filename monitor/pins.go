@@ -134,7 +134,7 @@ func (p Pinnable) Locked() Locked {
 		l.Port = p.Port
 	}
 	add := func(to *[]string, s string) {
-		if s != "" && len(s) <= maxLockedText && !slices.Contains(*to, s) {
+		if lockable(s) && !slices.Contains(*to, s) {
 			*to = append(*to, s)
 		}
 	}

@@ -134,6 +134,9 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 	if err := writeReport(cmd.OutOrStdout(), w, o); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(r.Watches, func(j monitor.Judgement) bool { return len(j.Breaches) > 0 }) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "The lock is broken. If what is found is meant to be, make it anew: dnstaster lock NAME.")
+	}
 	if err := failOn(r, o.failOn); err != nil || !o.scored || r.Score.Points >= o.minScore {
 		return err
 	}

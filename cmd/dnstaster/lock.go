@@ -37,6 +37,12 @@ func readLockFile(path string) (monitor.Lock, error) {
 	if err != nil {
 		return l, fmt.Errorf("lock: %s: %w", path, err)
 	}
+	for _, n := range l.Names { // its names may be asked about as they stand there
+		odd := func(t monitor.Type) bool { return !slices.Contains(watchable, t) }
+		if strings.Contains(n.Name, "*") || slices.ContainsFunc(n.Types, odd) {
+			return l, fmt.Errorf("lock: %s: %s: a wildcard, or a type that cannot be watched; there is %s", path, n.Name, joinTypes(watchable))
+		}
+	}
 	return l, nil
 }
 
@@ -126,6 +132,9 @@ func lockOf(p monitor.Pins) (monitor.Lock, error) {
 		case locked.Empty():
 			worst = worst.Worse(monitor.Unknown)
 			errs = append(errs, fmt.Errorf("%s: nothing is known of it that a lock could hold: pin it (expect.addresses)", name))
+		case !n.Off && len(locked.Keys) == 0:
+			worst = worst.Worse(monitor.Unknown)
+			errs = append(errs, fmt.Errorf("%s has shown no key so far: not locked; where it serves no TLS, say so (tls: off)", name))
 		default:
 			l.Names = append(l.Names, locked)
 		}
