@@ -24,7 +24,7 @@ func (k Kind) Phrase() string {
 	case LocalHost:
 		return "this host itself was changed to give a false answer"
 	case LocalNet:
-		return "somebody on this network has hosts ask a resolver that lies"
+		return "somebody on this network answers for the resolver, or has hosts ask one that lies"
 	case Rebinding:
 		return "a public name is answered with a special-purpose address"
 	case AuthorityHijack:
@@ -81,6 +81,9 @@ func claim(a Alert) string {
 		}
 		return fmt.Sprintf("this host itself gives a false answer for %s, and its nameservers do not", name)
 	case LocalNet:
+		if a.restsOn("l2.source_changed") {
+			return fmt.Sprintf("a machine on this network stands between this host and %s, with lies about %s", orThe(server(a.Resolver), "the resolver"), name)
+		}
 		return fmt.Sprintf("somebody on this network has this host ask %s, which gives a false answer for %s", orThe(a.Resolver, "another resolver"), name)
 	case ResolverCache:
 		if a.Attribution == AtResolver {
@@ -258,6 +261,11 @@ func guidance(a Alert) []string {
 		}
 		g = append(g, "Who put it there can do more here than that: look for what else changed at the time.")
 	case LocalNet:
+		if a.restsOn("l2.source_changed") {
+			g = append(g, "Find the machine with the hardware address in the evidence, and take it off the network.",
+				"Turn on ARP inspection on the switches. Until it is found, resolve over TLS (DoT or DoH) from this host.")
+			break
+		}
 		g = append(g, fmt.Sprintf("Find the machine that announces %s by the hardware address in the evidence, and take it off the network.", orThe(server(a.Resolver), "the resolver")),
 			"Turn on DHCP snooping and RA guard on the switches. Until it is found, write the nameservers of this host down by hand, or resolve over TLS.")
 	case ResolverCache:

@@ -148,6 +148,8 @@ func because(a *Accusation, vs []Voice) string {
 		return "this host: the C library says it each time, and no nameserver of this host ever does"
 	case a.Attribution == AtHost:
 		return fmt.Sprintf("this host: it asks %s, which it did not ask before, and which nobody on the network announced", a.Resolver)
+	case a.Kind == LocalNet && has("l2.source_changed"):
+		return fmt.Sprintf("this network: what comes in the name of %s is sent by another machine on it", a.Resolver)
 	case a.Attribution == AtLAN:
 		return fmt.Sprintf("this network: it has this host ask %s, which it did not ask before", a.Resolver)
 	case a.Kind == AuthorityHijack && has("auth.ns_split"):

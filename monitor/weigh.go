@@ -170,6 +170,8 @@ func (v *view) weigh(a *Accusation) {
 		a.Kind, a.Attribution, a.Harmless, a.Content = PathRelayed, AtPath, true, false
 	case diverted:
 		a.Kind, a.Attribution = LocalHost, AtHost
+	case a.Local && a.Content && has("l2.source_changed", medium):
+		a.Kind, a.Attribution = LocalNet, AtLAN
 	case a.Local && lying:
 		a.Kind, a.Attribution = PathRewritten, AtPath
 	case has("path.encrypted_mitm", weak):
