@@ -118,6 +118,15 @@ func (c *Client) Explain(ctx context.Context, what string) (monitor.Explanation,
 	return get[monitor.Explanation](ctx, c, answerTime, "/v1/explain", url.Values{"what": {what}})
 }
 
+// Pins asks what may be pinned of a watched name, or of all where it is empty.
+func (c *Client) Pins(ctx context.Context, name string) (monitor.Pins, error) {
+	v := url.Values{}
+	if name != "" {
+		v.Set("name", name)
+	}
+	return get[monitor.Pins](ctx, c, answerTime, "/v1/pins", v)
+}
+
 func get[T any](ctx context.Context, c *Client, within time.Duration, path string, q url.Values) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -20,6 +20,7 @@ type backend struct {
 	explain func(ctx context.Context, what string) (monitor.Explanation, error)
 	act     func(ctx context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error)
 	drill   func(ctx context.Context, d monitor.DrillOrder) (monitor.Alert, error)
+	pins    func(ctx context.Context, name string) (monitor.Pins, error)
 }
 
 func (b backend) Status(ctx context.Context) (monitor.Status, error) {
@@ -55,6 +56,13 @@ func (b backend) Drill(ctx context.Context, d monitor.DrillOrder) (monitor.Alert
 		return monitor.Alert{}, errUnasked
 	}
 	return b.drill(ctx, d)
+}
+
+func (b backend) Pins(ctx context.Context, name string) (monitor.Pins, error) {
+	if b.pins == nil {
+		return monitor.Pins{}, errUnasked
+	}
+	return b.pins(ctx, name)
 }
 
 // memory is a control.Log of functions; one that is nil must not be called.

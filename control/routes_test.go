@@ -41,6 +41,12 @@ var watching = backend{
 		}
 		return e, nil
 	},
+	pins: func(_ context.Context, name string) (monitor.Pins, error) {
+		if name != "" && name != "api.example." {
+			return monitor.Pins{}, fmt.Errorf("%s is %w", name, monitor.ErrNotWatched)
+		}
+		return monitor.Pins{Names: []monitor.Pinnable{{Name: "api.example.", Verdict: monitor.Clean}}}, nil
+	},
 	drill: func(_ context.Context, d monitor.DrillOrder) (monitor.Alert, error) {
 		switch {
 		case d.Name != "api.example.":
@@ -154,6 +160,11 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/verify?name=api.example&whole=yes", "", 400, "whole: neither true nor false"},
 		{"GET", "/v1/verify?name=www.example", "", 404, "not watched"},
 		{"GET", "/v1/verify", "", 400, "name: not a domain name"},
+		{"GET", "/v1/pins", "", 200, `"name":"api.example."`},
+		{"GET", "/v1/pins?name=API.example", "", 200, `"schema":"dnstaster.pins/v1"`},
+		{"GET", "/v1/pins?name=www.example", "", 404, "not watched"},
+		{"GET", "/v1/pins?name=", "", 400, "name: not a domain name"},
+		{"POST", "/v1/pins", "", 405, "method not allowed"},
 		{"GET", "/v1/explain?what=API.example", "", 200, openID},
 		{"GET", "/v1/explain?what=www.example", "", 404, "not watched"},
 		{"GET", "/v1/explain?what=01KAT3", "", 404, "01KAT3: not watched, and no alert has that id"},

@@ -24,6 +24,7 @@ type Backend interface {
 	Explain(ctx context.Context, what string) (monitor.Explanation, error)
 	Act(ctx context.Context, id string, a monitor.Action, n monitor.Note) (monitor.Alert, error)
 	Drill(ctx context.Context, d monitor.DrillOrder) (monitor.Alert, error)
+	Pins(ctx context.Context, name string) (monitor.Pins, error)
 }
 
 // Log is what remembers.
@@ -73,6 +74,7 @@ func New(cfg Config, log *slog.Logger) *Server {
 	s.mux.HandleFunc("GET /v1/unwatched", within(askTime, s.unwatched))
 	s.mux.HandleFunc("GET /v1/verify", within(verifyTime, s.verify))
 	s.mux.HandleFunc("GET /v1/explain", within(askTime, s.explain))
+	s.mux.HandleFunc("GET /v1/pins", within(askTime, s.pins))
 	s.mux.HandleFunc("GET /v1/evidence/{id}", within(askTime, s.evidence))
 	s.mux.HandleFunc("GET /v1/health", within(askTime, s.health))
 	if cfg.Metrics != nil {

@@ -48,6 +48,10 @@ type Config struct {
 	// address proves itself at once rather than in passing.
 	Once bool
 
+	// Zones has a case also look at where the zone of the name is delegated to, which
+	// one witness is asked for. It is for Once: a daemon does so in passing.
+	Zones bool
+
 	MaxAsks int // questions under way at once; 64 where it is 0
 	Now     func() time.Time
 

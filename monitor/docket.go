@@ -34,7 +34,7 @@ func (q *question) remember(r *Ruling) {
 	a.Passing = waits
 	a.Last, a.TTL, a.Count = last, max(a.TTL, ttl), max(a.Count, count)
 	r.Kind, r.Confidence, r.Attribution, r.Score, r.Reasons = a.Kind, a.Confidence, a.Attribution, a.Score, reasons(a.Findings)
-	r.Voices, r.Because = a.Voices, a.Because
+	r.Voices, r.Because, r.Breaches = a.Voices, a.Because, breaches(a.Findings)
 	if a.Confidence == Confirmed && r.Verdict == Suspicious {
 		r.Verdict = Poisoned
 	}
@@ -106,6 +106,8 @@ func (q *question) judgement() Judgement {
 	if j.Verdict == Clean {
 		j.Kind, j.Confidence, j.Attribution, j.Resolver, j.Observed, j.WouldChange = "", Unsuspected, "", "", nil, ""
 		j.Voices, j.Because = nil, ""
+	} else {
+		j.Proven, j.Locked = false, false // it takes more than this one round
 	}
 	return j
 }

@@ -102,6 +102,12 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 				return ProvenBad, "serves a key that is not pinned", true
 			}
 			return Strange, "serves a key that is not pinned, once so far", true
+		case v.outOfLock(a):
+			what, at := v.breaches(a)
+			if v.spaced(at) {
+				return ProvenBad, what, true
+			}
+			return Strange, what + ", once so far", true
 		case p.Outcome == OutcomeOK && v.on("clear.certificate"):
 			if why, ok := v.trusts(a, p); ok {
 				return Verified, why, true
@@ -130,6 +136,9 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 func (v *view) trusts(a netip.Addr, p Evidence) (string, bool) {
 	if v.Base != nil && v.Base.Keys[p.SPKI] != nil && v.on("clear.key_known") {
 		return "certificate right, key known since " + v.Base.Keys[p.SPKI].First.UTC().Format(time.DateOnly), true
+	}
+	if v.locks(p.SPKI) && v.on("clear.key_known") {
+		return "certificate right, key in the lock", true
 	}
 	since, ok := v.first[a]
 	if !ok {
@@ -165,8 +174,8 @@ func (v *view) trusts(a netip.Addr, p Evidence) (string, bool) {
 // CE-2), or what its own servers say (CE-5). A special-purpose address in a public
 // zone stays odd whoever says it.
 func (v *view) classifyZone(a netip.Addr) (Class, string, bool) {
-	if v.keyPinned() {
-		return 0, "", false // a pinned key is a stricter declaration
+	if v.keyPinned() || v.outOfLock(a) {
+		return 0, "", false // a pinned key is a stricter declaration, and so is a lock
 	}
 	if v4, ok := v.synthesized(a); ok && v.on("clear.nat64") {
 		return Verified, "DNS64 for " + v4.String(), true
@@ -215,7 +224,7 @@ func (v *view) classifyHistory(a netip.Addr) (Class, string, bool) {
 	switch {
 	case id == nil:
 		return 0, "", false
-	case v.doubted(a) || v.keyPinned() && !v.Watch.HasPin(id.SPKI):
+	case v.doubted(a) || v.keyPinned() && !v.Watch.HasPin(id.SPKI) || v.forgotten(id):
 		return 0, "", false // where a key is pinned, nothing less will do
 	case !id.Verified.IsZero() && v.at.Sub(id.Verified) < verifiedFor && v.on("clear.verified"):
 		return Verified, "proven by " + id.By + " on " + id.Verified.UTC().Format(time.DateOnly), true

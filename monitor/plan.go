@@ -189,7 +189,7 @@ func (m *Monitor) proofsNow(q *question, r Ruling) []Proof {
 		return ps // what follows tells others of the name
 	}
 	suspect := !m.cleared(r) || len(r.Doubted) > 0
-	if shakes && (suspect || r.Moved) && (q.step == 0 || !r.Unsigned) {
+	if shakes && (suspect || r.Moved || m.cfg.Zones && q.step == 0) && (q.step == 0 || !r.Unsigned) {
 		ps = append(ps, m.validations(q, r)...)
 	}
 	if q.step == 0 && suspect {

@@ -17,10 +17,12 @@ func (v *view) explain(r *Ruling) {
 			continue
 		}
 		r.Reasons = reasons(a.Findings)
+		r.Breaches = breaches(a.Findings)
 	}
 	switch r.Verdict {
 	case Clean:
 		r.Proof = v.proofOf()
+		r.Proven, r.Locked = v.proven()
 	case Suspicious, Poisoned:
 		r.Against = v.against()
 		r.WouldChange = wouldChange(r.Kind, r.Observed, strings.TrimSuffix(v.Question.Name, "."))
@@ -57,6 +59,16 @@ func reasons(fs []Finding) []Reason {
 	}
 	slices.SortStableFunc(rs, func(a, b Reason) int { return cmp.Compare(b.Weight, a.Weight) })
 	return rs
+}
+
+// breaches gives the facts that break a lock, each once.
+func breaches(fs []Finding) (facts []string) {
+	for _, f := range fs {
+		if f.Lock && !slices.Contains(facts, f.Fact) {
+			facts = append(facts, f.Fact)
+		}
+	}
+	return facts
 }
 
 // declared gives the single addresses that the owner says are right.
@@ -129,6 +141,22 @@ func (v *view) proofOf() string {
 		return why
 	}
 	return why + " (without a certificate)"
+}
+
+// proven reports whether every address that this host is given is proven, or
+// declared, and whether each serves a key in the lock.
+func (v *view) proven() (all, locked bool) {
+	n := 0
+	all, locked = true, true
+	for _, o := range v.choose(local) {
+		for _, a := range o.addrs {
+			c, _ := v.class(a)
+			n++
+			all = all && c == Verified
+			locked = locked && slices.ContainsFunc(v.proofs[a], func(p Evidence) bool { return p.Outcome == OutcomeOK && v.locks(p.SPKI) })
+		}
+	}
+	return all && n > 0, locked && n > 0
 }
 
 // saysZone reports whether it is the zone's own word that makes this host's answers

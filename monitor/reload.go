@@ -16,7 +16,7 @@ import (
 // and those about a resolver that is no longer asked. On an error, which is one
 // of New's, of ctx, of the store or ErrStopped, nothing has changed.
 //
-// Now, Once, MaxAsks, Sniffer and Tap stay as they are. Reload may be called from many
+// Now, Once, Zones, MaxAsks, Sniffer and Tap stay as they are. Reload may be called from many
 // goroutines; one configuration is taken over after the other.
 func (m *Monitor) Reload(ctx context.Context, cfg Config) error {
 	if err := cfg.check(); err != nil {

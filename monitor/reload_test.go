@@ -351,7 +351,7 @@ func TestReloadInterval(t *testing.T) {
 func TestReloadFields(t *testing.T) {
 	decided := []string{
 		"Watches", "System", "References", "Twins", "Timing", "Exempt", "Off", "Host", "Labels", // takeOver
-		"Sniffer", "Once", "MaxAsks", "Now", "Tap", // stay
+		"Sniffer", "Once", "Zones", "MaxAsks", "Now", "Tap", // stay
 	}
 	var got []string
 	for f := range reflect.TypeFor[monitor.Config]().Fields() {

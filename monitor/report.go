@@ -17,6 +17,7 @@ type Report struct {
 	Watches     []Judgement `json:"watches"`
 	Alerts      []Alert     `json:"alerts"`
 	Stats       Stats       `json:"stats"`
+	Score       *Score      `json:"score,omitempty"` // where it was asked for
 }
 
 // Stats counts what went into a report.

@@ -18,6 +18,7 @@ type Finding struct {
 	Address  netip.Addr
 	Fact     string
 	Pending  bool // it must be seen again before it counts in full
+	Lock     bool // a lock is broken
 }
 
 // Weights, in decibans: 10·log10 of how much likelier the sign is under attack

@@ -165,6 +165,21 @@ func (v *view) delegated() (now Evidence, was *Delegation) {
 	if v.Base == nil || len(v.Base.Zones) == 0 {
 		return now, nil
 	}
+	if now = v.delegation(); now.Kind == "" {
+		return now, nil
+	}
+	was = &v.Base.Zones[0]
+	for i, z := range v.Base.Zones {
+		if v.at.Sub(z.First) >= freshFor && z.Last.After(was.Last) {
+			was = &v.Base.Zones[i]
+		}
+	}
+	return now, was
+}
+
+// delegation gives the newest facts about where the zone is delegated to, from its
+// own servers or over TLS; empty for unknown.
+func (v *view) delegation() (now Evidence) {
 	if w := v.facts.walk; w != nil {
 		now = *w
 	}
@@ -175,16 +190,7 @@ func (v *view) delegated() (now Evidence, was *Delegation) {
 			}
 		}
 	}
-	if now.Kind == "" {
-		return now, nil
-	}
-	was = &v.Base.Zones[0]
-	for i, z := range v.Base.Zones {
-		if v.at.Sub(z.First) >= freshFor && z.Last.After(was.Last) {
-			was = &v.Base.Zones[i]
-		}
-	}
-	return now, was
+	return now
 }
 
 // overTLS reports whether the endpoint, as Observation.Endpoint has it, is an

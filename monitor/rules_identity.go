@@ -98,7 +98,7 @@ func (v *view) triedControl(p Evidence) bool {
 }
 
 // pinViolation (pin.violation): an answer, or the key that is served at it, is
-// not among what the owner of the watch declared.
+// not among what the owner of the watch declared, or what a lock of the name has.
 func pinViolation(v *view) []Finding {
 	var fs []Finding
 	for _, o := range v.subjects() {
@@ -117,9 +117,19 @@ func pinViolation(v *view) []Finding {
 				}
 				f.Fact = fmt.Sprintf("%s at %s is outside expect.addresses", a, o.Label())
 			} else if c, _ := v.class(a); c.Good() {
-				continue // it served the pinned key since
+				// It served the pinned key since. Where others vouch for an address that the lock
+				// does not have, that is told, and weighs nothing.
+				if what, _ := v.unlocked(o, a); what != "" {
+					f.Lock, f.Fact = true, fmt.Sprintf("%s at %s %s", a, o.Label(), what)
+					fs = append(fs, f)
+				}
+				continue
 			} else if at = v.keyed(a); len(v.Watch.TLS.Pins) > 0 && len(at) > 0 {
 				f.Fact = fmt.Sprintf("%s at %s serves a key that is not pinned", a, o.Label())
+			} else if what, when := v.breaches(a); what != "" {
+				at, f.Lock, f.Fact = when, true, fmt.Sprintf("%s at %s %s", a, o.Label(), what)
+			} else if what, when := v.unlocked(o, a); what != "" {
+				at, f.Lock, f.Fact = when, true, fmt.Sprintf("%s at %s %s", a, o.Label(), what)
 			} else {
 				continue
 			}
@@ -128,6 +138,12 @@ func pinViolation(v *view) []Finding {
 				f.Weight, f.Pending = proof, false
 				f.Fact += fmt.Sprintf(", %s over %s", times(len(at)), round(at[len(at)-1].Sub(at[0])))
 			}
+			fs = append(fs, f)
+		}
+	}
+	for _, fact := range v.zoneBreaches() {
+		for _, f := range v.changed(0, fact) {
+			f.Lock = true
 			fs = append(fs, f)
 		}
 	}

@@ -203,6 +203,9 @@ type Judgement struct {
 	At          time.Time     `json:"at,omitzero"`
 	Since       time.Time     `json:"since,omitzero"`        // the verdict stands since
 	Maintenance *Window       `json:"maintenance,omitempty"` // a planned change that is under way
+	Proven      bool          `json:"proven,omitempty"`      // of clean ones: every address here proved itself, or is declared
+	Locked      bool          `json:"locked,omitempty"`      // and every one serves a key that a lock of the name has
+	Breaches    []string      `json:"breaches,omitempty"`    // what is here, and a lock of the name does not have; whatever the verdict
 
 	Score int `json:"-"` // decibans
 }

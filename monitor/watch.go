@@ -32,6 +32,7 @@ type Watch struct {
 	Maintenance []Window      `json:"maintenance,omitempty"` // planned changes
 	Inside      bool          `json:"inside,omitempty"`      // never asked of resolvers of others
 	Blocks      []Block       `json:"blocks,omitempty"`      // of it by policies of this network that are declared
+	Lock        *Locked       `json:"lock,omitempty"`        // what a lock says of it
 }
 
 // Block is what a response policy of this network does with the name

@@ -112,12 +112,13 @@ func (v *view) weigh(a *Accusation) {
 		return slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == rule && f.Weight >= weight })
 	}
 	mismatch, pin := has("id.tls_mismatch", proof), has("pin.violation", proof)
+	declared := slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == "pin.violation" && f.Weight >= proof && !f.Lock })
 	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
 	bogus, redirected := has("dnssec.bogus_here", proof), has("path.dead_resolver_answers", proof)
 	unknown, nsSplit, long := has("walk.contradiction", strong), has("auth.ns_split", strong), has("ttl.over_envelope", strong)
 	inFile, announced := has("host.hosts_file", strong), has("lan.control", medium)
 	minority, replaced := has("div.minority_group", medium), has("path.identity", strong) || has("path.ttl_limited", strong)
-	a.Pinned = pin
+	a.Pinned = declared // a lock was learnt: that everybody breaks it may be a change
 	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
 		has("dnssec.stripped", strong) || minority && unknown
 	lying := len(v.liars()) >= uniformGroups || split || redirected && a.Content
@@ -296,7 +297,7 @@ func (v *view) pinBreakers() int {
 		return 0
 	}
 	for _, f := range pinViolation(v) {
-		if f.Weight >= proof {
+		if f.Weight >= proof && !f.Lock {
 			groups[f.Group] = true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,10 @@ type checkOptions struct {
 	timeout   time.Duration
 	noOutside bool
 	verbose   bool
+	locked    string // file of a lock; empty for none
+	unlocked  bool   // what the configuration says of a lock does not count
+	minScore  int
+	scored    bool // a score is asked for
 }
 
 func checkCommand() *cobra.Command {
@@ -44,14 +49,22 @@ is settled or the time is up.
 Where nothing is configured it asks this host's resolvers and, over HTTPS, three public
 operators, who thereby learn the names; --no-outside keeps them out.
 
-Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configuration.`,
+With --locked, what is found is held against a file that 'dnstaster lock' wrote: a
+runner without history judges by it, and a right certificate whose key is in it is
+clean without a witness. Every name must be in it; without names and watches all of
+its names are checked.
+
+Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configuration. A
+broken pin or lock counts as poisoned, a score below --min-score as suspect.`,
 		Example: `  dnstaster check api.partner.example
   dnstaster check --format json --output report.json --fail-on suspect
-  dnstaster check --format github --config ci/dnstaster.yaml`,
+  dnstaster check --format github --config ci/dnstaster.yaml
+  dnstaster check --locked dnstaster.lock --no-outside --min-score 80`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON {
 				o.format = "json"
 			}
+			o.scored = cmd.Flags().Changed("min-score")
 			return check(cmd, args, o)
 		},
 	}
@@ -59,6 +72,8 @@ Exit status: 0 clean, 1 suspect, 2 poisoned, 3 unknown, 64 usage, 78 configurati
 	f.StringVar(&o.config, "config", configPath(), "configuration file")
 	reportFlags(cmd, &o)
 	f.StringVar(&o.evidence, "evidence", "", "write what the verdicts rest on to a file, which replay judges again")
+	f.StringVar(&o.locked, "locked", "", "hold what is found against this lock")
+	f.IntVar(&o.minScore, "min-score", 0, "work out a score from 0 to 100, and exit 1 where it is below this")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "for everything")
 	f.BoolVar(&o.noOutside, "no-outside", false, "ask nobody but this host's own resolvers")
 	f.BoolVar(&o.verbose, "verbose", false, "log what is done")
@@ -88,7 +103,7 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 	if err != nil {
 		return exit{exitConfig, err}
 	}
-	mc.Once = true
+	mc.Once, mc.Zones = true, o.locked != "" || o.scored
 	s, err := newSenses(c, mc.Exempt, log)
 	if err != nil {
 		return exit{exitConfig, err}
@@ -96,12 +111,17 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 	defer s.Close()
 	fmt.Fprintln(cmd.ErrOrStderr(), whoIsAsked(mc))
 	began := time.Now()
-	r, samples, err := judgeOnce(cmd.Context(), mc, s, log, o.timeout)
+	once, err := judgeOnce(cmd.Context(), mc, s, log, o.timeout)
 	if err != nil {
 		return err
 	}
+	r := once.report
+	if o.scored {
+		score := monitor.NewScore(r.Watches)
+		r.Score = &score
+	}
 	if o.evidence != "" {
-		lines, err := sampleLines(samples)
+		lines, err := sampleLines(once.samples)
 		if err != nil {
 			return err
 		}
@@ -114,7 +134,13 @@ func check(cmd *cobra.Command, names []string, o checkOptions) error {
 	if err := writeReport(cmd.OutOrStdout(), w, o); err != nil {
 		return err
 	}
-	return failOn(r, o.failOn)
+	if slices.ContainsFunc(r.Watches, func(j monitor.Judgement) bool { return len(j.Breaches) > 0 }) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "The lock is broken. If what is found is meant to be, make it anew: dnstaster lock NAME.")
+	}
+	if err := failOn(r, o.failOn); err != nil || !o.scored || r.Score.Points >= o.minScore {
+		return err
+	}
+	return exit{exitSuspect, fmt.Errorf("the score is %d, below --min-score %d", r.Score.Points, o.minScore)}
 }
 
 // checkConfig gives the configuration cut down to the names asked for.
@@ -133,6 +159,24 @@ func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, e
 	if o.noOutside {
 		c.Resolvers, c.alone = []resolverConfig{{Known: "system"}}, true
 	}
+	if o.unlocked {
+		c.Lock = ""
+	}
+	if o.locked != "" {
+		if c.Lock, err = filepath.Abs(o.locked); err != nil {
+			return nil, err
+		}
+		c.strict = true
+	}
+	locked, err := c.readLock()
+	if err != nil {
+		return nil, exit{exitConfig, err}
+	}
+	if len(names) == 0 && len(c.Watches) == 0 && o.locked != "" {
+		for _, l := range locked.Names {
+			names = append(names, l.Name)
+		}
+	}
 	if len(names) == 0 {
 		if len(c.Watches) == 0 {
 			return nil, usage("nothing to check: give a NAME, or watches in %s", o.config)
@@ -150,6 +194,8 @@ func checkConfig(cmd *cobra.Command, names []string, o checkOptions) (*config, e
 		case slices.ContainsFunc(chosen, func(w watchConfig) bool { return string(w.Name) == name }):
 		case i >= 0:
 			chosen = append(chosen, c.Watches[i])
+		case locked.For(name) != nil:
+			chosen = append(chosen, lockedWatch(*locked.For(name)))
 		default:
 			chosen = append(chosen, watchConfig{Name: domain(name)})
 		}
@@ -215,12 +261,18 @@ func overWhat(over map[monitor.Transport]bool) string {
 // checksAtOnce bounds the names that are judged at the same time.
 const checksAtOnce = 16
 
-// judgeOnce judges every watch of the configuration and gives the report, with
-// the samples that it rests on.
-func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logger, timeout time.Duration) (monitor.Report, []monitor.Sample, error) {
+// judged is what came of judging once.
+type judged struct {
+	report  monitor.Report
+	samples []monitor.Sample // that it rests on
+	pins    monitor.Pins     // what may be pinned by it
+}
+
+// judgeOnce judges every watch of the configuration.
+func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logger, timeout time.Duration) (out judged, err error) {
 	m, err := monitor.New(mc, s.asker, s.provers, nil, log)
 	if err != nil {
-		return monitor.Report{}, nil, exit{exitConfig, err}
+		return out, exit{exitConfig, err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -229,7 +281,7 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 	go func() { ran <- m.Run(running) }()
 	defer func() { stop(); <-ran }()
 
-	judged := make([]monitor.Explanation, len(mc.Watches))
+	known := make([]monitor.Explanation, len(mc.Watches))
 	proofs := make([][]monitor.Sample, len(mc.Watches))
 	failed := make([]error, len(mc.Watches))
 	slots := make(chan struct{}, checksAtOnce)
@@ -245,41 +297,55 @@ func judgeOnce(ctx context.Context, mc monitor.Config, s *senses, log *slog.Logg
 				failed[i] = err
 				return
 			}
-			if judged[i], failed[i] = m.Explain(context.WithoutCancel(ctx), w.Name); failed[i] == nil {
-				judged[i].Judgements = js
+			if known[i], failed[i] = m.Explain(context.WithoutCancel(ctx), w.Name); failed[i] == nil {
+				known[i].Judgements = js
 				proofs[i], failed[i] = m.Samples(context.WithoutCancel(ctx), w.Name)
 			}
 		})
 	}
 	wg.Wait()
 	if err := errors.Join(failed...); err != nil {
-		return monitor.Report{}, nil, err // a report without a name would pass for one that is clean
+		return out, err // a report without a name would pass for one that is clean
 	}
 	var js []monitor.Judgement
 	var alerts []monitor.Alert
-	for _, e := range judged {
+	for _, e := range known {
 		js = append(js, e.Judgements...)
 		alerts = append(alerts, e.Alerts...)
 	}
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return monitor.Report{}, nil, err
+		return out, err
 	}
-	r := monitor.NewReport(time.Now(), js, alerts)
+	out.report, out.samples = monitor.NewReport(time.Now(), js, alerts), slices.Concat(proofs...)
 	for _, st := range s.asker.Stats() {
-		r.Stats.Queries += st.Queries
+		out.report.Stats.Queries += st.Queries
 		for _, n := range st.Answers {
-			r.Stats.Responses += n
+			out.report.Stats.Responses += n
 		}
 	}
-	return r, slices.Concat(proofs...), nil
+	if out.pins, err = m.Pins(context.WithoutCancel(ctx), ""); err != nil {
+		return out, err
+	}
+	for i, p := range out.pins.Names {
+		out.pins.Names[i].Verdict = monitor.Clean
+		for _, j := range js {
+			if j.Name == p.Name {
+				out.pins.Names[i].Verdict = out.pins.Names[i].Verdict.Worse(j.Verdict)
+			}
+		}
+	}
+	return out, nil
 }
 
 // failOn gives the exit status of a report, or none below the given verdict. A
-// broken pin counts as poisoned whatever else is known: the owner has said what
-// is right.
+// broken pin or lock counts as poisoned whatever else is known: the owner has said
+// what is right.
 func failOn(r monitor.Report, least string) error {
 	v := r.Verdict
 	for _, j := range r.Watches {
+		if len(j.Breaches) > 0 {
+			v = monitor.Poisoned
+		}
 		for _, reason := range j.Reasons {
 			if reason.Rule == "pin.violation" && j.Verdict != monitor.Clean {
 				v = monitor.Poisoned

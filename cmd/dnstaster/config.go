@@ -36,11 +36,13 @@ type config struct {
 	ASN            asnConfig        `yaml:"asn"`
 	Probes         probesConfig     `yaml:"probes"`
 	Policy         policyConfig     `yaml:"policy"`
+	Lock           string           `yaml:"lock"`
 	SpecialPurpose specialConfig    `yaml:"special_purpose"`
 	Timing         timingConfig     `yaml:"timing"`
 
-	path  string // of the file; empty for none
-	alone bool   // nobody but this host's own resolvers is asked anything
+	path   string // of the file; empty for none
+	alone  bool   // nobody but this host's own resolvers is asked anything
+	strict bool   // every watch must be in the lock
 }
 
 type watchConfig struct {

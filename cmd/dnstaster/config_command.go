@@ -92,9 +92,8 @@ func (c *config) checkFiles(cmd *cobra.Command) error {
 	if _, err := c.knowledge(); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.declare(c.watches(c.inside(nil))); err != nil {
-		errs = append(errs, err)
-	}
+	ws := c.watches(c.inside(nil))
+	errs = append(errs, c.declare(ws), c.lockWatches(ws))
 	if file := c.Metrics.WebConfigFile; file != "" {
 		switch err := web.Validate(c.beside(file)); {
 		case err == nil:

@@ -132,6 +132,7 @@ root_hints: /etc/root.hints
 asn: {file: asn.mmdb, shared: [64500, AS64501, as64502]}
 probes: {dead: [203.0.113.53, "[2001:db8::1]:5353"], whoami: [Who.Example.]}
 policy: {rpz: [rpz.zone]}
+lock: dnstaster.lock
 special_purpose: {exempt: [198.18.0.0/15]}
 timing: {profile: lab}
 `}, withDefaults(func(c *config) {
@@ -151,7 +152,7 @@ timing: {profile: lab}
 			Dead:   []endpoint{deadAt("203.0.113.53"), endpoint(netip.MustParseAddrPort("[2001:db8::1]:5353"))},
 			Whoami: []domain{"who.example."},
 		}
-		c.Policy.RPZ = []string{"rpz.zone"}
+		c.Policy.RPZ, c.Lock = []string{"rpz.zone"}, "dnstaster.lock"
 		c.SpecialPurpose.Exempt = addresses("198.18.0.0/15")
 		c.Timing.Profile = "lab"
 	})},

@@ -114,6 +114,10 @@ func (c *config) roots() (*x509.CertPool, []*x509.Certificate, error) {
 	return pool, extra, nil
 }
 
+// ownResolvers gives this host's resolvers. Tests put others in their place: those
+// of this host are not on loopback, and resolv.conf holds no ports.
+var ownResolvers = func(s *resolver.SystemResolvers) func() ([]monitor.Resolver, error) { return s.Resolvers }
+
 // monitorConfig gives what the monitor needs to know.
 func (c *config) monitorConfig() (monitor.Config, error) {
 	system := &resolver.SystemResolvers{}
@@ -129,12 +133,12 @@ func (c *config) monitorConfig() (monitor.Config, error) {
 		Watches: c.watches(c.inside(search)), Timing: c.timing(), Exempt: prefixes(c.SpecialPurpose.Exempt),
 		Host: host, Labels: c.ExternalLabels,
 	}
-	if err := c.declare(m.Watches); err != nil {
+	if err := errors.Join(c.declare(m.Watches), c.lockWatches(m.Watches)); err != nil {
 		return monitor.Config{}, err
 	}
 	m.References, m.Twins = c.references()
 	if c.system() {
-		m.System = system.Resolvers
+		m.System = ownResolvers(system)
 	}
 	return m, nil
 }

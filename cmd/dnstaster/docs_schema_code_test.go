@@ -31,6 +31,7 @@ func TestSchemaRequired(t *testing.T) {
 		"pulse": monitor.Pulse{}, "counts": monitor.Counts{}, "resolver": monitor.ResolverStatus{}, "condition": monitor.HealthStatus{},
 		"line": monitor.AlertLine{}, "name": monitor.WatchStatus{}, "discover": discover.Report{}, "called": discover.Host{},
 		"weakness": discover.Weakness{}, "passed": discover.Passed{},
+		"lock": monitor.Lock{}, "locked": monitor.Locked{}, "pins": monitor.Pins{}, "pinnable": monitor.Pinnable{}, "score": monitor.Score{},
 	}
 	for word, v := range sparse {
 		text, err := json.Marshal(v)

@@ -36,6 +36,7 @@ var schemaParts = map[string]string{
 	"resolver": "status.v1.json#/$defs/resolver", "condition": "status.v1.json#/$defs/health", "line": "status.v1.json#/$defs/alert",
 	"name": "status.v1.json#/$defs/watch", "called": "discover.v1.json#/$defs/host", "weakness": "discover.v1.json#/$defs/weakness",
 	"passed": "discover.v1.json#/$defs/passed",
+	"locked": "lock.v1.json#/$defs/locked", "pinnable": "pins.v1.json#/$defs/pinnable", "score": "report.v1.json#/$defs/score",
 }
 
 // schemas are those of docs/schema by their first word, and their parts.

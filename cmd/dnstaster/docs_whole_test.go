@@ -47,12 +47,20 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Manner: &monitor.Manner{HopLimits: []int{57}, RTT: monitor.Milliseconds(time.Millisecond), MACs: []string{"02:42:ac:11:00:02"}, Always: monitor.TraitRD, Never: monitor.TraitAD},
 	}
 	reason := monitor.Reason{Rule: "dup.conflict", Fact: "x", Weight: 60}
+	zones := []monitor.LockedZone{{Zone: "partner.example.", Nameservers: []string{"ns." + name}, DS: []string{"1 13 2 00"}}}
+	locked := monitor.Locked{Name: name, Types: []monitor.Type{monitor.TypeA}, Port: 443, Off: true, Keys: []string{spki}, Issuers: []string{"Example CA"}, ASNs: []uint32{64500}, Zones: zones}
+	lock := monitor.Lock{GeneratedAt: at, Names: []monitor.Locked{locked}}
+	pins := monitor.Pins{GeneratedAt: at, Names: []monitor.Pinnable{{
+		Name: name, Verdict: monitor.Clean, Types: []monitor.Type{monitor.TypeA}, Port: 443, Off: true, Zones: zones,
+		Addresses: []monitor.PinnableAddress{{Address: addr, Proven: true, By: "certificate", At: at, SPKI: spki, ASN: 64500}},
+		Keys:      []monitor.PinnableKey{{SPKI: spki, Issuer: "Example CA", NotBefore: at, First: at, Last: at}},
+	}}}
 	watch := monitor.Watch{
 		Name: name, Types: []monitor.Type{monitor.TypeA}, Interval: time.Minute, TLS: monitor.TLSExpect{Off: true, Port: 443, Pins: []string{spki}},
 		Expect:      monitor.Expect{Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, Private: monitor.PrivateAuto},
 		SecretNames: []string{"PARTNER_API_KEY"}, Owner: "payments", Inside: true,
 		Blocks:      []monitor.Block{{Zone: "rpz.example.", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}},
-		Maintenance: []monitor.Window{{From: at, Until: at, Reason: "x"}},
+		Maintenance: []monitor.Window{{From: at, Until: at, Reason: "x"}}, Lock: &locked,
 	}
 	base := monitor.Baseline{
 		Name: name, Since: at, Keys: map[string]*monitor.KeySpan{spki: {Span: span, Issuer: "Example CA", NotBefore: at}},
@@ -98,9 +106,11 @@ func wholeDocuments(t *testing.T) map[string]any {
 		Kind: monitor.ResolverCache, Confidence: monitor.Probable, Checking: true, Resolver: "x", Observed: []string{"x"}, Expected: []string{"x"},
 		Reasons: []monitor.Reason{reason}, Against: []string{"x"}, WouldChange: "x", Answers: []monitor.Observation{answer}, Evidence: []monitor.Evidence{fact},
 		At: at, Since: at, Score: 1, Maintenance: &window, Voices: []monitor.Voice{voice}, Because: "x",
+		Proven: true, Locked: true, Breaches: []string{"x"},
 	}
 	report := monitor.Report{
 		GeneratedAt: at, Verdict: monitor.Unknown, Watches: []monitor.Judgement{judgement}, Alerts: []monitor.Alert{alert},
+		Score: &monitor.Score{Points: 1, Mean: 1, Most: 50, Because: "x", Names: []monitor.ScoreLine{{Name: name, Type: monitor.TypeA, Points: 1, Right: 1, Proven: 1, Backed: 1, Signed: 1}}},
 		Stats: monitor.Stats{Packets: 1, Queries: 1, Responses: 1, Transactions: 1, Flagged: 1, TCP: 1, VLAN: 1, Undecodable: 1, Dropped: 1},
 	}
 	health := monitor.Health{Condition: "no_witness", Severity: "warning", Title: "x", Text: "x", Detail: "x"}
@@ -130,7 +140,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		}},
 		PassedOver: []discover.Passed{{Reason: "x", Count: 1, Files: []string{"app/y"}}},
 	}
-	for _, v := range []any{found, alert, report, sample, status, health, change, notice, pulse, list, resolvers} {
+	for _, v := range []any{found, alert, report, sample, status, health, change, notice, pulse, list, resolvers, lock, pins} {
 		whole(t, reflect.ValueOf(v), reflect.TypeOf(v).String())
 	}
 	event := func(kind string, data any, alert string) map[string]any {
@@ -144,7 +154,7 @@ func wholeDocuments(t *testing.T) map[string]any {
 		return map[string]any{"type": kind, "timestamp": at, "data": data}
 	}
 	return map[string]any{
-		"alert": alert, "report": report, "sample": sample, "status": status, "evidence": list, "discover": found,
+		"alert": alert, "report": report, "sample": sample, "status": status, "evidence": list, "discover": found, "lock": lock, "pins": pins,
 		"event of an alert": event(monitor.AlertOpened, alert, id), "event of a verdict": event(monitor.VerdictChanged, change, ""),
 		"event of a notice": event(monitor.Noticed, notice, ""), "event of health": event(monitor.HealthDegraded, health, ""), "webhook of an alert": body(monitor.AlertResolved, alert),
 		"webhook of a heartbeat": body(monitor.Heartbeat, pulse), "webhook of a test": body(monitor.WebhookTest, map[string]string{"endpoint": "ops", "text": "x"}),

@@ -48,6 +48,9 @@ func (o checkOptions) valid() error {
 	if !slices.Contains(failLevels, o.failOn) {
 		return usage("--fail-on: want %s, not %q", oneOf(failLevels), o.failOn)
 	}
+	if o.minScore < 0 || o.minScore > 100 {
+		return usage("--min-score: want a number from 0 to 100, not %d", o.minScore)
+	}
 	return nil
 }
 

@@ -71,15 +71,22 @@ func usage(format string, args ...any) error { return exit{exitUsage, fmt.Errorf
 
 // verdictStatus gives the exit status of a verdict, and nothing to say.
 func verdictStatus(v monitor.Verdict) error {
+	if v == monitor.Clean {
+		return nil
+	}
+	return exit{status: statusOf(v)}
+}
+
+func statusOf(v monitor.Verdict) int {
 	switch v {
 	case monitor.Clean:
-		return nil
+		return exitClean
 	case monitor.Suspicious:
-		return exit{status: exitSuspect}
+		return exitSuspect
 	case monitor.Poisoned:
-		return exit{status: exitPoisoned}
+		return exitPoisoned
 	}
-	return exit{status: exitUnknown}
+	return exitUnknown
 }
 
 // status tells what went wrong and gives the exit status for it.
@@ -139,7 +146,7 @@ since when, from whom, what is exposed, and what to do.`,
 	})
 	root.AddCommand(
 		runCommand(), demoCommand(), checkCommand(), replayCommand(), verifyCommand(), statusCommand(), alertsCommand(),
-		historyCommand(), eventsCommand(), explainCommand(), planCommand(), discoverCommand(), drillCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
+		historyCommand(), eventsCommand(), explainCommand(), planCommand(), discoverCommand(), drillCommand(), pinsCommand(), lockCommand(), evidenceCommand(), configCommand(), webhookCommand(), versionCommand(),
 		manCommand(),
 	)
 	root.InitDefaultCompletionCmd()

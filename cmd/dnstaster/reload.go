@@ -19,7 +19,7 @@ import (
 // is new among the others needs a restart until somebody makes it reloadable.
 var reloadable = []string{
 	"watches", "maintenance", "resolvers", "private_zones", "capture", "webhooks", "external_labels", "tls",
-	"dnssec", "root_hints", "asn", "probes", "policy", "special_purpose", "timing",
+	"dnssec", "root_hints", "asn", "probes", "policy", "lock", "special_purpose", "timing",
 }
 
 // sendGrace is how long a reload waits for an event that is on its way to a

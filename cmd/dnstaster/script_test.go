@@ -120,9 +120,16 @@ func setupScript(env *testscript.Env) error {
 	fmt.Fprintf(&b, "webhooks:\n  - {name: ops, url_file: ops.url, secret_file: ops.secret}\n  - {name: gone, url_file: gone.url, secret_file: ops.secret}\n")
 	fmt.Fprintf(&b, "tls: {roots: [ca.pem]}\nspecial_purpose: {exempt: [127.0.0.0/8]}\ntiming: {profile: lab}\n")
 	env.Setenv("SOCK", socket)
+	env.Setenv("OWN", w.resolvers[0].plain.String())
+	// A runner of CI: the same resolvers, or only its own, and nothing declared.
+	runner := fmt.Sprintf("tls: {roots: [ca.pem]}\nspecial_purpose: {exempt: [127.0.0.0/8]}\ntiming: {profile: lab}\nwatches: [{name: api.partner.example, types: [A], tls: {port: %d}}]\n", port)
+	witnessed := runner + "resolvers:\n  - system\n"
+	for _, r := range w.resolvers {
+		witnessed += fmt.Sprintf("  - {name: %s, address: \"%s\", transport: dot, tls_name: %s}\n", r.name, r.tl, r.tlsName)
+	}
 	for name, text := range map[string]string{
 		"daemon.yaml": b.String(), "ca.pem": string(ca.pem()), "ops.url": hook, "ops.secret": killSecret,
-		"gone.url": gone, "silent.yaml": silent,
+		"gone.url": gone, "silent.yaml": silent, "runner.yaml": runner, "witnessed.yaml": witnessed,
 	} {
 		if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(text), 0o600); err != nil {
 			return err

@@ -55,6 +55,12 @@ func (c verdictCase) word() string {
 	return Printable(orA(strings.ToUpper(string(c.Verdict)), "UNKNOWN"))
 }
 
+// bad reports whether the case is one to be told of as a failure: a broken lock is,
+// whatever the verdict.
+func (c verdictCase) bad() bool {
+	return c.Verdict == monitor.Poisoned || c.Verdict == monitor.Suspicious || len(c.Breaches) > 0
+}
+
 // headline says in a line what is held of the case.
 func (c verdictCase) headline() string {
 	s := c.word() + " " + c.title()
@@ -64,6 +70,9 @@ func (c verdictCase) headline() string {
 	}
 	if what != "" {
 		s += ": " + Printable(what)
+	}
+	if len(c.Breaches) > 0 {
+		s += "; the lock is broken"
 	}
 	if c.alert.Drill {
 		return "DRILL " + s
@@ -100,6 +109,11 @@ func (c verdictCase) points() []point {
 			add("cure", c.Cure)
 		} else {
 			add("changes", c.WouldChange)
+		}
+	}
+	for _, b := range c.Breaches {
+		if c.Verdict == monitor.Clean { // of others it is among the reasons
+			add("lock", "broken: "+b)
 		}
 	}
 	for _, a := range c.asides {

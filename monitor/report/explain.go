@@ -139,6 +139,7 @@ func (p *printer) judgement(j monitor.Judgement, verbose bool) {
 	switch {
 	case j.Verdict == monitor.Clean:
 		p.clean([]monitor.Judgement{j})
+		p.breaches([]monitor.Judgement{j})
 		p.reasons("noticed", j.Reasons, verbose)
 	case len(j.Reasons) == 0:
 		p.why(j)

@@ -19,7 +19,7 @@ const (
 )
 
 // GitHub writes a report as workflow commands of GitHub Actions, one line each:
-// poisoned is an error, suspect and unknown are warnings, and so is an alert of
+// poisoned is an error, as is a broken lock, suspect and unknown are warnings, and so is an alert of
 // medium severity or more about a name that is not bad itself. Clean names have
 // none; GitHubSummary shows them. The worst come first, since GitHub shows ten
 // errors and ten warnings of a step.
@@ -37,11 +37,11 @@ func GitHub(w io.Writer, r monitor.Report) error {
 			lines = append(lines, x.label+": "+x.text)
 		}
 		text := strings.Join(append([]string{c.headline()}, lines...), "\n")
-		switch c.Verdict {
-		case monitor.Poisoned:
+		switch {
+		case c.Verdict == monitor.Poisoned, len(c.Breaches) > 0:
 			p.command("error", c.word()+" "+c.title(), text)
 			continue
-		case monitor.Clean:
+		case c.Verdict == monitor.Clean:
 		default:
 			p.command("warning", c.word()+" "+c.title(), text)
 			continue
@@ -51,6 +51,13 @@ func GitHub(w io.Writer, r monitor.Report) error {
 				p.command("warning", marked(a, string(a.Kind)+" "+c.title()), a.Summary+"\nalert: "+a.ID+", "+a.Severity.String())
 			}
 		}
+	}
+	if r.Score != nil {
+		lines := []string{r.Score.Arithmetic()}
+		for _, n := range r.Score.Names {
+			lines = append(lines, scoreLine(n))
+		}
+		p.command("notice", fmt.Sprintf("score %d", r.Score.Points), strings.Join(lines, "\n"))
 	}
 	return p.err
 }
@@ -80,6 +87,9 @@ func worstFirst(r monitor.Report) []verdictCase {
 
 // rank counts a verdict that nobody knows as unknown.
 func rank(c verdictCase) int {
+	if len(c.Breaches) > 0 {
+		return monitor.Poisoned.Rank()
+	}
 	if c.Verdict != monitor.Clean {
 		return max(c.Verdict.Rank(), monitor.Unknown.Rank())
 	}
@@ -97,6 +107,9 @@ func GitHubSummary(w io.Writer, r monitor.Report) error {
 	if beyond(r) {
 		fmt.Fprintf(&b, "**Not all could be judged.** %s\n\n", markdown(sum(r)))
 	}
+	if r.Score != nil {
+		fmt.Fprintf(&b, "**Score** %s\n\n", markdown(r.Score.Arithmetic()))
+	}
 	if len(cs) > 0 {
 		b.WriteString("| verdict | name | type | what is held |\n| --- | --- | --- | --- |\n")
 	}
@@ -110,11 +123,14 @@ func GitHubSummary(w io.Writer, r monitor.Report) error {
 		if c.Verdict == monitor.Clean {
 			what = c.Proof
 		}
+		if len(c.Breaches) > 0 {
+			what += "; the lock is broken"
+		}
 		if n := len(c.asides); n > 0 {
 			what = strings.TrimPrefix(what+"; "+counted(n, "alert"), "; ")
 		}
 		word := markdown(c.word())
-		if c.Verdict != monitor.Clean {
+		if c.Verdict != monitor.Clean || len(c.Breaches) > 0 {
 			word = "**" + word + "**"
 		}
 		row := fmt.Sprintf("| %s | %s | %s | %s |\n", word, markdown(short(c.Name)), markdown(c.Type.String()), markdown(atMost(what, maxMessage)))

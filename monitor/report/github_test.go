@@ -14,7 +14,7 @@ import (
 
 // command is a workflow command as the runner reads it: what stands between the
 // first two pairs of colons is its name and its properties, the rest its text.
-var command = regexp.MustCompile(`^::(error|warning) title=([^:,\r\n]*)::([^\r\n]*)$`)
+var command = regexp.MustCompile(`^::(error|warning|notice) title=([^:,\r\n]*)::([^\r\n]*)$`)
 
 // unescape reads text as the runner does.
 func unescape(s string) string {
@@ -39,9 +39,10 @@ func TestGitHubHostile(t *testing.T) {
 			if strings.Contains(line, "##[") {
 				t.Fatalf("a command of the older form in %q", line)
 			}
-			if m[1] == "error" {
+			switch m[1] {
+			case "error":
 				errors++
-			} else {
+			case "warning":
 				warnings++
 			}
 			harmless(t, line)
@@ -56,10 +57,10 @@ func TestGitHubHostile(t *testing.T) {
 		}
 		var bad, unsure int
 		for _, j := range r.Watches {
-			switch j.Verdict {
-			case monitor.Poisoned:
+			switch {
+			case j.Verdict == monitor.Poisoned, len(j.Breaches) > 0:
 				bad++
-			case monitor.Clean:
+			case j.Verdict == monitor.Clean:
 			default:
 				unsure++
 			}
@@ -106,10 +107,11 @@ func TestSummaryHostile(t *testing.T) {
 	reference := regexp.MustCompile(`&#[0-9]+;`)
 	frames := []*regexp.Regexp{
 		regexp.MustCompile(`^## dnstaster: (.*)$`),
+		regexp.MustCompile(`^\*\*Score\*\* (.*)$`),
 		regexp.MustCompile(`^\*\*Not all could be judged\.\*\* (.*)$`),
 		regexp.MustCompile(`^\| (?:\*\*)?([^|*]*)(?:\*\*)? \| ([^|]*) \| ([^|]*) \| ([^|]*) \|$`),
 		regexp.MustCompile(`^### (.*)$`),
-		regexp.MustCompile(`^- \*\*(?:why|against|risk|do|cure|changes|alert)\*\* (.*)$`),
+		regexp.MustCompile(`^- \*\*(?:why|against|risk|do|cure|changes|lock|alert)\*\* (.*)$`),
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		text := written(t, "github_summary", filled[monitor.Report](t))

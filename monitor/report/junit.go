@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,14 +22,19 @@ type (
 		Suites   []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
-		Name      string      `xml:"name,attr"`
-		Tests     int         `xml:"tests,attr"`
-		Failures  int         `xml:"failures,attr"`
-		Errors    int         `xml:"errors,attr"`
-		Skipped   int         `xml:"skipped,attr"`
-		Time      string      `xml:"time,attr"`
-		Timestamp string      `xml:"timestamp,attr"`
-		Cases     []junitCase `xml:"testcase"`
+		Name      string        `xml:"name,attr"`
+		Tests     int           `xml:"tests,attr"`
+		Failures  int           `xml:"failures,attr"`
+		Errors    int           `xml:"errors,attr"`
+		Skipped   int           `xml:"skipped,attr"`
+		Time      string        `xml:"time,attr"`
+		Timestamp string        `xml:"timestamp,attr"`
+		Values    *[]junitValue `xml:"properties>property"`
+		Cases     []junitCase   `xml:"testcase"`
+	}
+	junitValue struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
 	}
 	junitCase struct {
 		Class   string       `xml:"classname,attr"`
@@ -49,7 +55,7 @@ type (
 )
 
 // JUnit writes a report as JUnit XML, with one test case for each watched name
-// and type. Suspect and poisoned are failures. Unknown is an error: a skipped
+// and type. Suspect and poisoned are failures, and so is a broken lock. Unknown is an error: a skipped
 // test is shown as green by many, and unknown is not clean. So is a report that
 // could not judge all that it was given, as a case of its own. took is how long
 // it took to come by; single cases bear no time.
@@ -58,6 +64,13 @@ func JUnit(w io.Writer, r monitor.Report, took time.Duration) error {
 		Name: "dnstaster", Time: seconds(took),
 		Timestamp: r.GeneratedAt.UTC().Format("2006-01-02T15:04:05"),
 	}
+	if r.Score != nil {
+		vs := []junitValue{{"dnstaster.score", strconv.Itoa(r.Score.Points)}, {"dnstaster.score.arithmetic", Printable(r.Score.Arithmetic())}}
+		for _, n := range r.Score.Names {
+			vs = append(vs, junitValue{"dnstaster.score.points", Printable(scoreLine(n))})
+		}
+		s.Values = &vs
+	}
 	for i, c := range cases(r) {
 		j := junitCase{Class: "dnstaster", Name: c.title(), Time: seconds(0)}
 		text, err := block(r, c, i)
@@ -65,12 +78,12 @@ func JUnit(w io.Writer, r monitor.Report, took time.Duration) error {
 			return err
 		}
 		d := &junitDetail{Message: c.headline(), Type: Printable(orA(string(c.Kind), strings.ToLower(c.word()))), Text: text}
-		switch c.Verdict {
-		case monitor.Clean:
-			j.Out = &junitOut{text}
-		case monitor.Suspicious, monitor.Poisoned:
+		switch {
+		case c.bad():
 			j.Failure = d
 			s.Failures++
+		case c.Verdict == monitor.Clean:
+			j.Out = &junitOut{text}
 		default:
 			j.Error = d
 			s.Errors++

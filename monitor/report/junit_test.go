@@ -41,7 +41,10 @@ var (
 			attributes: map[string]*regexp.Regexp{"name": anything, "tests": count, "failures": count, "errors": count, "skipped": count, "time": decimal, "timestamp": moment},
 			required:   []string{"name", "tests", "failures", "errors", "skipped"},
 			children:   []string{"testcase"},
+			once:       []string{"properties"},
 		},
+		"properties": {children: []string{"property"}},
+		"property":   {attributes: map[string]*regexp.Regexp{"name": anything, "value": anything}, required: []string{"name", "value"}},
 		"testcase": {
 			attributes: map[string]*regexp.Regexp{"classname": anything, "name": anything, "time": decimal},
 			required:   []string{"classname", "name"},
@@ -145,10 +148,10 @@ func TestJUnitSchema(t *testing.T) {
 		}
 		var failures, errors int
 		for _, j := range r.Watches {
-			switch j.Verdict {
-			case monitor.Clean:
-			case monitor.Suspicious, monitor.Poisoned:
+			switch {
+			case j.Verdict == monitor.Suspicious, j.Verdict == monitor.Poisoned, len(j.Breaches) > 0:
 				failures++
+			case j.Verdict == monitor.Clean:
 			default:
 				errors++
 			}

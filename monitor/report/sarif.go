@@ -20,6 +20,8 @@ const (
 	ruleFalse = "false_answer"
 	// ruleUnverifiable is the rule of what nothing can prove.
 	ruleUnverifiable = "unverifiable"
+	// ruleLock is the rule of a clean name whose lock is broken.
+	ruleLock = "pin.violation"
 )
 
 // Place says where a name is watched, for readers that show a result beside a
@@ -39,6 +41,10 @@ type (
 		Tool        sarifTool         `json:"tool"`
 		Invocations []sarifInvocation `json:"invocations"`
 		Results     []sarifResult     `json:"results"`
+		Properties  *sarifScore       `json:"properties,omitempty"`
+	}
+	sarifScore struct {
+		Score monitor.Score `json:"score"`
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -113,7 +119,7 @@ type (
 // GitHub does, would raise an alarm for it. version is that of this program, and may be empty;
 // where says which place a name is shown at, and may be nil.
 //
-// Poisoned is an error, suspect a warning. Unknown has the kind open, or review
+// Poisoned is an error, as is a broken lock, suspect a warning. Unknown has the kind open, or review
 // where only a person can end it, and is a note: SARIF §3.27.10 asks for the
 // level none, which the same readers do not show. Whatever the kind, properties.verdict says the verdict in our words.
 //
@@ -123,7 +129,7 @@ func SARIF(w io.Writer, r monitor.Report, version string, where func(name string
 	run := sarifRun{Results: []sarifResult{}, Invocations: []sarifInvocation{{Successful: true}}}
 	run.Tool.Driver = sarifDriver{Name: "dnstaster", Version: Printable(version), URI: toolURI, Rules: []sarifRule{}}
 	for _, c := range cases(r) {
-		if c.Verdict == monitor.Clean && c.alert.ID == "" && len(c.asides) == 0 {
+		if c.Verdict == monitor.Clean && c.alert.ID == "" && len(c.asides) == 0 && len(c.Breaches) == 0 {
 			continue
 		}
 		var at Place
@@ -131,6 +137,14 @@ func SARIF(w io.Writer, r monitor.Report, version string, where func(name string
 			at = where(c.Name)
 		}
 		run.add(c, at)
+	}
+	if r.Score != nil {
+		s := *r.Score
+		s.Because, s.Names = Printable(s.Because), slices.Clone(s.Names)
+		for i := range s.Names {
+			s.Names[i].Name = Printable(s.Names[i].Name)
+		}
+		run.Properties = &sarifScore{s}
 	}
 	if beyond(r) {
 		run.Invocations[0] = sarifInvocation{Notifications: []sarifNotification{{"error", sarifMessage(sum(r))}}}
@@ -175,6 +189,9 @@ func (run *sarifRun) add(c verdictCase, at Place) {
 
 // sarifKind gives the kind of a result and its level (SARIF §3.27.9, §3.27.10).
 func sarifKind(j monitor.Judgement) (kind, level string) {
+	if len(j.Breaches) > 0 {
+		return "fail", "error"
+	}
 	switch j.Verdict {
 	case monitor.Clean:
 		return "pass", "none"
@@ -202,6 +219,8 @@ func sarifRuleOf(c verdictCase) sarifRule {
 		runbook = cmp.Or(runbook, monitor.RunbookBase+url.PathEscape(string(c.Kind))+".md")
 	case (c.Verdict == monitor.Suspicious || c.Verdict == monitor.Poisoned) && len(c.Reasons) > 0 && c.Reasons[0].Rule != "":
 		r.ID, r.Short.Text = c.Reasons[0].Rule, "a sign that an answer is false"
+	case c.Verdict == monitor.Clean && len(c.Breaches) > 0:
+		r.ID, r.Short.Text = ruleLock, "what is here is not what the lock has"
 	case c.Verdict == monitor.Clean, c.Verdict == monitor.Suspicious, c.Verdict == monitor.Poisoned:
 		r.ID, r.Short.Text = ruleFalse, "the answer for a watched name is false"
 	default:

@@ -29,6 +29,9 @@ func Text(w io.Writer, r monitor.Report, took time.Duration) error {
 			p.others(js[0].Name, r.Alerts, told)
 		}
 	}
+	if r.Score != nil {
+		p.score(*r.Score)
+	}
 	return p.err
 }
 
@@ -57,6 +60,7 @@ func (p *printer) name(js []monitor.Judgement, r monitor.Report, told map[string
 	p.heading(head, about(j), right)
 	if j.Verdict == monitor.Clean {
 		p.clean(js)
+		p.breaches(js)
 		p.field("not checked", 0, "%s", notChecked(js, r.Stats))
 		return
 	}
@@ -75,6 +79,18 @@ func (p *printer) name(js []monitor.Judgement, r monitor.Report, told map[string
 		p.guidance(a)
 	}
 	p.ends(j)
+}
+
+// breaches says what a lock of a name that is clean does not have: of others it is
+// among the reasons.
+func (p *printer) breaches(js []monitor.Judgement) {
+	i := 0
+	for _, j := range js {
+		for _, b := range j.Breaches {
+			p.field("LOCK BROKEN", i, "%s", b)
+			i++
+		}
+	}
 }
 
 // about says after the name what is held of it.
