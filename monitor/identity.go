@@ -134,8 +134,9 @@ func (v *view) classifyProofs(a netip.Addr) (Class, string, bool) {
 // zone gets it during the hijack. So an older certificate, a key that was known
 // before, or one that good addresses serve as well, shows earlier control.
 func (v *view) trusts(a netip.Addr, p Evidence) (string, bool) {
-	if v.Base != nil && v.Base.Keys[p.SPKI] != nil && v.on("clear.key_known") {
-		return "certificate right, key known since " + v.Base.Keys[p.SPKI].First.UTC().Format(time.DateOnly), true
+	// What another type of the name showed in the same moment is not known from before.
+	if k := v.Base; k != nil && k.Keys[p.SPKI] != nil && k.Keys[p.SPKI].First.Before(p.At) && v.on("clear.key_known") {
+		return "certificate right, key known since " + k.Keys[p.SPKI].First.UTC().Format(time.DateOnly), true
 	}
 	if v.locks(p.SPKI) && v.on("clear.key_known") {
 		return "certificate right, key in the lock", true
