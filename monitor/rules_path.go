@@ -33,10 +33,33 @@ func (v *view) pairs() map[string][]pair {
 			}
 		}
 		if near != nil {
-			m[p.Operator] = append(m[p.Operator], pair{p, near, (v.stands(p) == suspicious || v.relayed(p)) && v.stands(near) == good})
+			split := (v.stands(p) == suspicious || v.relayed(p)) && v.stands(near) == good && !v.byTurns(p)
+			m[p.Operator] = append(m[p.Operator], pair{p, near, split})
 		}
 	}
 	return m
+}
+
+// byTurns reports whether witnesses of two operators gave a suspicious address of o as
+// well, at whatever moment of the case: who asks in plain and over TLS by turns, of a
+// name that is answered by turns, learns nothing about the way.
+func (v *view) byTurns(o *answer) bool {
+	return v.on("clear.company") && slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
+		if c, _ := v.class(a); !c.Suspicious() {
+			return false
+		}
+		first := ""
+		return slices.ContainsFunc(v.all, func(w *answer) bool {
+			if !w.Witness() || !slices.Contains(w.addrs, a) {
+				return false
+			}
+			voice := v.voice(w.Group())
+			if first == "" {
+				first = voice
+			}
+			return voice != first
+		})
+	})
 }
 
 // transportSplit (div.transport_split): one operator says one thing in plain
