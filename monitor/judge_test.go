@@ -163,6 +163,7 @@ var judgeTests = []struct {
 	{"private, and proves nothing of the name", learntMatter().twice(func(m *matter) {
 		m.sys("10.1.2.3").shows("10.1.2.3", monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK)
 	}), "suspect ; resolver_cache probable  70"},
+	{"private, and everybody says so", learntMatter().sys("10.1.2.3").dot("10.1.2.3", four...), "unknown no_proof; rebinding suspected authority 30"},
 	{"blocked by policy", learntMatter().sys("0.0.0.0"), "unknown withheld; policy_block suspected resolver 20"},
 
 	// What clears (CE-1, CE-4), and what does not.

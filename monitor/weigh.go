@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 )
 
@@ -164,6 +165,11 @@ func (v *view) weigh(a *Accusation) {
 		v.weighMove(a)
 	case a.Local && a.Score == 0 && has("dnssec.zone_bogus", 0):
 		a.Kind, a.Attribution, a.Confidence, a.Harmless = ZoneBogus, AtAuthority, Unsuspected, true
+	case special && v.everybody(a) && !slices.ContainsFunc(a.Observed, func(addr netip.Addr) bool {
+		_, is := SpecialPurpose(addr, v.Policy.Exempt)
+		return !is
+	}):
+		a.Kind, a.Attribution = Rebinding, AtAuthority // the zone itself leads inside
 	case nsSplit, v.everybody(a):
 		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
 	case has("div.sni_relay", strong) && !mismatch && !bogus:
