@@ -271,6 +271,8 @@ var factTests = []ruleTest{
 	{"walk.contradiction", "a sink, which no zone gives", learntMatter().sys("0.0.0.0").walked(serves(goodAddr)), nil},
 	{"walk.contradiction", "witnesses are given what the walk did not see either", learntMatter().sys(evilAddr).dot(goodAddr2, "alpha").walked(serves(goodAddr)), []string{"15 local 192.0.66.66"}},
 	{"walk.contradiction", "of a name of which nothing is known", newMatter().sys(evilAddr).walked(serves(goodAddr)), []string{"5 local 192.0.66.66"}},
+	{"walk.contradiction", "it came after the walk", learntMatter().sys(goodAddr).walked(serves(goodAddr)).then(time.Second).sys(evilAddr), []string{"5 local 192.0.66.66"}},
+	{"walk.contradiction", "it was there before the walk, and is there since", learntMatter().sys(evilAddr).then(time.Second).walked(serves(goodAddr)).then(time.Second).sys(evilAddr), []string{"30 local 192.0.66.66"}},
 	{"walk.contradiction", "a good address", learntMatter().sys(goodAddr).walked(serves(goodAddr2)), nil},
 	{"walk.contradiction", "somebody else's sample, without servers", learntMatter().sys(evilAddr).fact(monitor.Evidence{Kind: monitor.EvidenceWalk, PathProven: true, Addresses: addrs(goodAddr)}), []string{"30 local 192.0.66.66"}},
 

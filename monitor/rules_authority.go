@@ -34,6 +34,8 @@ func walkContradiction(v *view) []Finding {
 			switch {
 			case !v.learnt() && c != ProvenBad && !v.doubted(a):
 				f.Weight = weak // of a name that is new here nobody knows what it gives to whom
+			case v.gaveFirst(o, a).After(w.At):
+				f.Weight = weak // the zone may have moved since
 			case w.Partial || v.unseen(v.voice(o.Group())):
 				f.Weight = medium
 			}
@@ -42,6 +44,16 @@ func walkContradiction(v *view) []Finding {
 		}
 	}
 	return fs
+}
+
+// gaveFirst is when the endpoint of o first gave an address in this case.
+func (v *view) gaveFirst(o *answer, a netip.Addr) time.Time {
+	for _, p := range v.all {
+		if p.Endpoint() == o.Endpoint() && slices.Contains(p.addrs, a) {
+			return p.At
+		}
+	}
+	return o.At
 }
 
 // unseen reports whether a witness, other than the one of a group, is given what

@@ -36,8 +36,8 @@ func (v *view) accuse(fs []Finding) []Accusation {
 	if !slices.ContainsFunc(as, func(a Accusation) bool { return a.Kind == LocalHost }) {
 		as = append(as, v.proxies()...)
 	}
-	if slices.ContainsFunc(as, func(a Accusation) bool { return a.Local && a.Kind == AuthorityHijack }) {
-		as = slices.DeleteFunc(as, func(a Accusation) bool { return !a.Local && a.Kind == AuthorityHijack }) // one thing, said once
+	if slices.ContainsFunc(as, func(a Accusation) bool { return a.Local && a.Attribution == AtAuthority }) {
+		as = slices.DeleteFunc(as, func(a Accusation) bool { return !a.Local && a.Attribution == AtAuthority }) // one thing, said once
 	}
 	slices.SortFunc(as, func(a, b Accusation) int {
 		if a.Local != b.Local {
