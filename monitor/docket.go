@@ -22,7 +22,9 @@ func (q *question) remember(r *Ruling) {
 	}
 	a := &r.Accusations[0]
 	// What a change of networks may have made is no proof to hold on to.
-	if !a.Passing && (q.peak.Harmless && !a.Harmless || a.Confidence >= q.peak.Confidence && a.Score >= q.peak.Score && (q.peak.Confidence == Unsuspected || !a.Harmless || q.peak.Harmless)) {
+	// How far it is proven counts first: signs that pass may add up to more than proof.
+	better := a.Confidence > q.peak.Confidence || a.Confidence == q.peak.Confidence && a.Score >= q.peak.Score
+	if !a.Passing && (q.peak.Harmless && !a.Harmless || better && (q.peak.Confidence == Unsuspected || !a.Harmless || q.peak.Harmless)) {
 		q.peak = *a
 		return
 	}

@@ -29,3 +29,16 @@ func TestOverheardLeavesRoom(t *testing.T) {
 		t.Error("the oldest sample is still there, though most were asked")
 	}
 }
+
+// What was proven later outweighs what only added up to more before.
+func TestProofIsHeldOnTo(t *testing.T) {
+	q := &question{opened: time.Unix(1, 0)}
+	for _, a := range []Accusation{{Local: true, Confidence: Probable, Score: 115}, {Local: true, Confidence: Confirmed, Score: 100}, {Local: true, Confidence: Probable, Score: 130}} {
+		q.remember(&Ruling{Accusations: []Accusation{a}})
+	}
+	r := Ruling{Accusations: []Accusation{{Local: true, Confidence: Suspected, Score: 20}}}
+	q.remember(&r)
+	if r.Confidence != Confirmed || r.Score != 100 {
+		t.Errorf("held on to %s with %d, want what was confirmed", r.Confidence, r.Score)
+	}
+}
