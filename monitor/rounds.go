@@ -74,10 +74,11 @@ func (m *Monitor) ask1(s *subject, now time.Time, verify bool) {
 	for _, q := range s.questions {
 		rs := m.own(q.q.Type)
 		var ps []Proof
+		if len(rs) > 0 && (witness || !slices.Equal(rs, q.own)) {
+			ps = append(ps, lookHere(q)) // those that are new are learnt with their first good answers
+		}
+		q.own = slices.Clone(rs)
 		if witness {
-			if len(rs) > 0 {
-				ps = append(ps, lookHere(q))
-			}
 			rs = append(rs, m.witnesses(s)...)
 		}
 		m.start(job{question: q, step: -1, asks: rs, proofs: ps, began: now, verify: verify})

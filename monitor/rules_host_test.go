@@ -103,3 +103,50 @@ func TestSettingsAreLearnt(t *testing.T) {
 		}
 	}
 }
+
+// A nameserver that is new is learnt with its first good answers: what it says later
+// is its own doing, and not that of who wrote it down.
+func TestNewServerIsLearntAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		good time.Duration
+		want monitor.Kind
+	}{
+		"it was right for a while":     {30 * time.Second, monitor.ResolverCache},
+		"it lies from the first round": {0, monitor.LocalHost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world, c monitor.Config) {
+				read, moved := c.System, false
+				c.System = func() ([]monitor.Resolver, error) {
+					if moved {
+						return []monitor.Resolver{endpoint("other", "system", "10.0.0.9", monitor.Local, monitor.UDP)}, nil
+					}
+					return read()
+				}
+				w.facts = func(p monitor.Proof) monitor.Evidence {
+					rs, err := c.System()
+					if p.Kind != monitor.EvidenceHost || err != nil {
+						return monitor.Evidence{Kind: p.Kind, Status: monitor.Indeterminate}
+					}
+					return monitor.Evidence{Network: here, Sources: []monitor.Source{{Server: rs[0].Addr.Addr(), By: monitor.ByFile}}}
+				}
+				w.publish(apiA, reply{addrs: []string{goodAddr}, ttl: 300})
+				w.cert(evilAddr, monitor.OutcomeSelfSigned, evilKey, time.Hour)
+				watch(t, w, c, func(m *monitor.Monitor) {
+					wait(30 * time.Minute)
+					if tt.good == 0 {
+						w.lie(apiA, evilAddr, 60, "other/udp")
+					}
+					moved = true
+					m.SystemChanged()
+					wait(tt.good)
+					w.lie(apiA, evilAddr, 60, "other/udp")
+					wait(10 * time.Minute)
+					if a := w.only(t); a.Kind != tt.want {
+						t.Errorf("alert %s at %s by %s, want %s", a.Kind, a.Attribution, a.Resolver, tt.want)
+					}
+				})
+			})
+		})
+	}
+}

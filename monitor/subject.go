@@ -30,6 +30,7 @@ type question struct {
 	checked map[string]time.Time // when signatures were last asked for, by endpoint
 	walked  time.Time            // when the zone was last asked itself
 	doubted time.Time            // when a case was last opened
+	own     []Resolver           // of this host, when they were asked last
 	noticed string               // the change that was told of last
 	tapped  *Watch               // Config.Tap has this, and what history said; nil for neither
 
