@@ -40,25 +40,25 @@ func (v *view) pairs() map[string][]pair {
 	return m
 }
 
-// byTurns reports whether witnesses of two operators gave a suspicious address of o as
-// well, at whatever moment of the case: who asks in plain and over TLS by turns, of a
-// name that is answered by turns, learns nothing about the way.
+// byTurns reports whether witnesses of two operators gave a suspicious address of o
+// as well in this case, and something good after it: who asks in plain and over TLS
+// by turns, of a name that is answered by turns, learns nothing about the way.
 func (v *view) byTurns(o *answer) bool {
 	return v.on("clear.company") && slices.ContainsFunc(o.addrs, func(a netip.Addr) bool {
 		if c, _ := v.class(a); !c.Suspicious() {
 			return false
 		}
-		first := ""
-		return slices.ContainsFunc(v.all, func(w *answer) bool {
-			if !w.Witness() || !slices.Contains(w.addrs, a) {
-				return false
+		gave, turned := map[string]bool{}, map[string]bool{}
+		for _, w := range v.all { // the oldest first
+			switch voice := v.voice(w.Group()); {
+			case !w.Witness():
+			case slices.Contains(w.addrs, a):
+				gave[voice] = true
+			case gave[voice] && v.stands(w) == good:
+				turned[voice] = true
 			}
-			voice := v.voice(w.Group())
-			if first == "" {
-				first = voice
-			}
-			return voice != first
-		})
+		}
+		return len(turned) >= 2
 	})
 }
 

@@ -120,8 +120,10 @@ var ruleTests = []ruleTest{
 
 	{"div.plain_path_uniform", "two operators, two rounds", learntMatter().pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).
 		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), []string{"60 local 192.0.66.66"}},
-	{"div.plain_path_uniform", "two witnesses gave it before, by turns", learntMatter().dot(evilAddr, "charlie", "delta").then(5*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).
+	{"div.plain_path_uniform", "two witnesses gave it before, by turns", learntMatter().dot(evilAddr, "charlie", "delta").then(5*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).dot(goodAddr, "charlie", "delta").
 		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), nil},
+	{"div.plain_path_uniform", "two witnesses always give it", learntMatter().dot(evilAddr, "charlie", "delta").then(5*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).dot(evilAddr, "charlie", "delta").
+		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), []string{"60 local 192.0.66.66"}},
 	{"div.plain_path_uniform", "one witness gave it before", learntMatter().dot(evilAddr, "charlie").then(5*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr).
 		then(10*time.Second).pair("alpha", evilAddr, goodAddr).pair("bravo", evilAddr, goodAddr), []string{"60 local 192.0.66.66"}},
 	{"div.plain_path_uniform", "with different lies", learntMatter().pair("alpha", evilAddr, goodAddr).pair("bravo", otherEvil, goodAddr).
