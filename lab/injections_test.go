@@ -47,7 +47,8 @@ var probes = []probe{
 	},
 	{
 		Case: Case{
-			ID: "A20", Title: "the provider's cache is poisoned", Cause: directly,
+			// The daemon sees first that it asks the provider now, and that what it is told is right.
+			ID: "A20", Title: "the provider's cache is poisoned", Cause: both(directly, patient(3*time.Second)),
 			Want: []Want{{Kind: monitor.ResolverCache}},
 		},
 		inject: func(r *Run, name string) (strike, error) {
