@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -48,6 +49,9 @@ func (p program) run(r *Run) (world.Undo, error) {
 					d.LocalAddr = &net.UDPAddr{IP: net.ParseIP(world.ClientAddr), Port: p.port + n%p.ports}
 				}
 				c, err := d.Dial("udp4", p.server+":53")
+				if errors.Is(err, syscall.EADDRINUSE) && p.ports > 1 {
+					continue // somebody else on the client was given that port
+				}
 				if err != nil {
 					return err
 				}
