@@ -111,9 +111,9 @@ func TestSilenceIsHeldAgainstWitnesses(t *testing.T) {
 // Where the network fails for all names, witnesses are not asked in a storm.
 func TestSilenceOfAllIsNoStorm(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world, c monitor.Config) {
-		names(w, &c, 300)
+		names(w, &c, 200)
 		watch(t, w, c, func(m *monitor.Monitor) {
-			wait(20 * time.Minute)
+			wait(5 * time.Minute)
 			was := w.questions("alpha/dot")
 			wait(2 * time.Minute)
 			usual := w.questions("alpha/dot") - was
