@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,8 +72,11 @@ func TestDiverted(t *testing.T) {
 // sniffer says of every exchange the same.
 type sniffer struct{ passed, sure bool }
 
-func (s *sniffer) Follow(monitor.Observation) func() (passed, sure bool) {
-	return func() (bool, bool) { return s.passed, s.sure }
+// sniffing is a sniffer that may become another while it is asked.
+type sniffing struct{ now atomic.Pointer[sniffer] }
+
+func (s *sniffing) Follow(monitor.Observation) func() (passed, sure bool) {
+	return func() (bool, bool) { is := s.now.Load(); return is.passed, is.sure }
 }
 
 // Where questions are answered without leaving this host that is told once, for all
@@ -89,7 +93,8 @@ func TestDiversionIsTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world, c monitor.Config) {
-				s := sniffer{true, true}
+				var s sniffing
+				s.now.Store(&sniffer{true, true})
 				c.Sniffer = &s
 				other := monitor.Question{Name: "www.partner.example.", Type: monitor.TypeA}
 				c.Watches = append(c.Watches, watchOf(other))
@@ -99,14 +104,14 @@ func TestDiversionIsTold(t *testing.T) {
 					usual := w.questions("system/udp")
 					wait(30 * time.Minute)
 					usual = w.questions("system/udp") - usual
-					s = tt.sniffer
+					s.now.Store(&tt.sniffer)
 					before := w.questions("system/udp")
 					wait(30 * time.Minute)
 					if n := w.questions("system/udp") - before; n > usual+2 {
 						t.Errorf("%d questions in half an hour, and %d as a rule", n, usual)
 					}
 					wantVerdict(t, m, monitor.Clean)
-					s = sniffer{true, true}
+					s.now.Store(&sniffer{true, true})
 					wait(30 * time.Minute)
 				})
 				wantCalls(t, w, tt.want...)
