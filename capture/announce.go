@@ -3,18 +3,12 @@ package capture
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
-)
 
-// Announcement is a nameserver that somebody on the network told hosts to ask.
-type Announcement struct {
-	Server netip.Addr // that is announced
-	By     string     // "dhcp" (RFC 2132 §3.8), "dhcpv6" (RFC 3646) or "ra" (RFC 8106)
-	From   netip.Addr // who announces it: the DHCP server, or the router
-	MAC    string     // of the frame that said so
-	At     time.Time  // when it was last heard
-}
+	"github.com/dnstaster/dnstaster/monitor"
+)
 
 // Ports that DHCP servers send to.
 const (
@@ -25,42 +19,54 @@ const (
 const (
 	maxAnnounced  = 32 // kept; the one that was not heard for longest makes room
 	maxNameserver = 8  // of one announcement
+
+	// announcedFor is how long it counts: longer than leases usually run, so that
+	// it is heard again before.
+	announcedFor = 24 * time.Hour
 )
+
+// announcement is a nameserver that somebody on the network told hosts to ask.
+type announcement struct {
+	monitor.Source
+	at time.Time // when it was last heard
+}
 
 // announcements are those that were heard. It may be read by any goroutine while
 // one writes.
 type announcements struct {
 	mu  sync.Mutex
-	all []Announcement // guarded by mu, the latest last
+	all []announcement // guarded by mu, the latest last
 }
 
 func (as *announcements) hear(by string, from netip.Addr, mac string, at time.Time, servers []netip.Addr) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	for _, s := range servers[:min(len(servers), maxNameserver)] {
-		n := Announcement{Server: s, By: by, From: from, MAC: mac, At: at}
-		for i, old := range as.all {
-			if old.At = n.At; old == n {
-				as.all = append(as.all[:i], as.all[i+1:]...)
-				break
-			}
-		}
+		n := announcement{monitor.Source{Server: s, By: by, From: from, MAC: mac}, at}
+		as.all = slices.DeleteFunc(as.all, func(old announcement) bool { return old.Source == n.Source })
 		if len(as.all) == maxAnnounced {
-			as.all = as.all[1:]
+			as.all = slices.Delete(as.all, 0, 1)
 		}
 		as.all = append(as.all, n)
 	}
 }
 
-func (as *announcements) list() []Announcement {
+// since lists what was heard after a time.
+func (as *announcements) since(t time.Time) (all []monitor.Source) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	return append([]Announcement(nil), as.all...)
+	for _, n := range as.all {
+		if n.at.After(t) {
+			all = append(all, n.Source)
+		}
+	}
+	return all
 }
 
-// Announced lists the nameservers that were announced on the network, the latest
-// last. It may be called from any goroutine.
-func (m *Matcher) Announced() []Announcement { return m.lan.list() }
+// Announced lists the nameservers that somebody on the network told hosts to ask in
+// the last 24 hours, by DHCP, DHCPv6 or as a router; the latest last. It may be
+// called from any goroutine.
+func (m *Matcher) Announced() []monitor.Source { return m.lan.since(time.Now().Add(-announcedFor)) }
 
 // Of a DHCP message (RFC 2131 §2, RFC 2132). The layers of gopacket, which otherwise
 // take such things apart, panic on options that are longer than the message.
@@ -84,11 +90,11 @@ func (as *announcements) told(f *Frame, g *datagram) {
 	switch g.dst.Port() {
 	case portDHCP:
 		if from, servers := offered(g.payload); len(servers) > 0 {
-			as.hear("dhcp", from, macString(g.mac), f.At, servers)
+			as.hear(monitor.ByDHCP, from, macString(g.mac), f.At, servers)
 		}
 	case portDHCPv6:
 		if servers := offered6(g.payload); len(servers) > 0 {
-			as.hear("dhcpv6", g.src.Addr().WithZone(""), macString(g.mac), f.At, servers)
+			as.hear(monitor.ByDHCPv6, g.src.Addr().WithZone(""), macString(g.mac), f.At, servers)
 		}
 	}
 }

@@ -114,19 +114,22 @@ func TestAnnouncements(t *testing.T) {
 		as.hear("dhcp", server(1), "02:00:00:00:00:01", at.Add(time.Duration(i)*time.Second), []netip.Addr{server(i)})
 		as.hear("dhcp", server(1), "02:00:00:00:00:01", at.Add(time.Duration(i)*time.Second), []netip.Addr{server(7)})
 	}
-	got := as.list()
+	got := as.since(at.Add(-time.Second))
 	if len(got) != maxAnnounced || got[len(got)-1].Server != server(7) || got[len(got)-2].Server != server(2*maxAnnounced-1) {
 		t.Errorf("%d are kept, the last two %v", len(got), got[len(got)-2:])
+	}
+	if old := as.since(at.Add(time.Duration(2*maxAnnounced-2) * time.Second)); len(old) != 2 {
+		t.Errorf("%d were heard in the last second, want 2", len(old))
 	}
 	var many []netip.Addr
 	for i := range 100 {
 		many = append(many, server(1000+i))
 	}
 	as.hear("ra", server(1), "", at, many)
-	if n := len(as.list()); n != maxAnnounced {
+	if n := len(as.since(time.Time{})); n != maxAnnounced {
 		t.Errorf("%d are kept", n)
 	}
-	for _, n := range as.list() {
+	for _, n := range as.since(time.Time{}) {
 		if n.By == "ra" && n.Server.Compare(server(1000+maxNameserver)) >= 0 {
 			t.Errorf("%s is one too many of one announcement", n.Server)
 		}

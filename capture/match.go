@@ -165,7 +165,7 @@ func (m *Matcher) Take(f Frame) (s monitor.Sample, ok bool) {
 		m.undecodable.Add(1)
 	case icmp:
 		if servers := advertised(g.payload); g.src.Addr().Is6() && g.hop == 255 && len(servers) > 0 { // of this link, RFC 4861 §6.1.2
-			m.lan.hear("ra", g.src.Addr(), macString(g.mac), f.At, servers)
+			m.lan.hear(monitor.ByRA, g.src.Addr(), macString(g.mac), f.At, servers)
 		}
 		m.icmp(&g)
 	case tcp:

@@ -43,8 +43,12 @@ func hostLookup(v *view) []Finding {
 	for _, o := range v.subjects() {
 		if o.Role == Local && o.Transport == System && v.stands(o) == suspicious {
 			f := accused(o)
-			f.Address, f.Weight = v.worstOf(o), strong
+			f.Address, f.Pending = v.worstOf(o), true
 			f.Fact = fmt.Sprintf("the C library of this host says %s, and its nameservers never do", show(o))
+			bad := slices.DeleteFunc(v.answersOf(o.Endpoint(), poolAnswers), func(o *answer) bool { return v.stands(o) != suspicious })
+			if n := len(bad); n >= minorityHits && bad[n-1].At.Sub(bad[0].At) >= v.Policy.Timing.Minority {
+				f.Weight, f.Pending = strong, false
+			}
 			return []Finding{f}
 		}
 	}
@@ -143,7 +147,7 @@ func hostLease(v *view) (fs []Finding) {
 }
 
 // lanControl (lan.control): and who announced it is not who announced nameservers
-// on this network before; it weighs more where the other one still does.
+// on this network before; it weighs more where another one did so in the last day.
 func lanControl(v *view) (fs []Finding) {
 	for _, n := range v.newcomers() {
 		if !n.source.Announced() || slices.ContainsFunc(n.known, func(s Setting) bool { return s.From == n.source.From && s.MAC == n.source.MAC }) {
@@ -154,7 +158,7 @@ func lanControl(v *view) (fs []Finding) {
 		f.Fact = fmt.Sprintf("%s never announced a nameserver on this network before", announcer(n.source))
 		if rival := v.rival(n.source); rival != nil {
 			f.Weight = strong
-			f.Fact += fmt.Sprintf(", and %s announces %s at the same time", announcer(*rival), rival.Server)
+			f.Fact += fmt.Sprintf(", and %s announced %s in the last day", announcer(*rival), rival.Server)
 		}
 		fs = append(fs, f)
 	}

@@ -24,7 +24,6 @@ import (
 	"github.com/dnstaster/dnstaster/control"
 	"github.com/dnstaster/dnstaster/monitor"
 	"github.com/dnstaster/dnstaster/monitor/evidence"
-	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 	"github.com/dnstaster/dnstaster/monitor/resolver"
 	"github.com/dnstaster/dnstaster/storage"
 	"github.com/dnstaster/dnstaster/webhook"
@@ -37,7 +36,7 @@ type senses struct {
 	prover  *evidence.Prover                        // of certificates
 	provers provers                                 // of everything, that one included
 	second  atomic.Pointer[func(monitor.Sample)]    // takes second answers to our own questions
-	heard   atomic.Pointer[func() []host.Announced] // who announced nameservers on the network, as far as somebody listens
+	heard   atomic.Pointer[func() []monitor.Source] // who announced nameservers on the network, as far as somebody listens
 	read    [][]byte                                // what was read from files: additional roots, in DER, and sums of others
 	search  []string                                // search domains of this host, whose names never leave
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/dnstaster/dnstaster/capture"
 	"github.com/dnstaster/dnstaster/monitor"
-	"github.com/dnstaster/dnstaster/monitor/evidence/host"
 )
 
 // ringSize is the memory shared with the kernel, of all interfaces together, and
@@ -219,6 +218,15 @@ func (e *ear) decoded() (sum capture.Stats) {
 	return sum
 }
 
+// announced gives the nameservers that were heard to be announced on the networks that
+// are listened to.
+func (e *ear) announced() (all []monitor.Source) {
+	for _, m := range e.matchers {
+		all = append(all, m.Announced()...)
+	}
+	return all
+}
+
 // localAddrs knows this host's addresses, as they were a moment ago.
 type localAddrs struct {
 	known []netip.Addr
@@ -281,15 +289,4 @@ func (t *toggle) UnmarshalText(b []byte) error {
 		return fmt.Errorf("want true or false, not %q", b)
 	}
 	return nil
-}
-
-// announced gives the nameservers that were heard to be announced on the networks that
-// are listened to.
-func (e *ear) announced() (all []host.Announced) {
-	for _, m := range e.matchers {
-		for _, n := range m.Announced() {
-			all = append(all, host.Announced(n))
-		}
-	}
-	return all
 }

@@ -150,7 +150,7 @@ func (c *config) provers(s *senses, k knowledge, log *slog.Logger) provers {
 }
 
 // announced gives the nameservers that were heard to be announced on the network.
-func (s *senses) announced() []host.Announced {
+func (s *senses) announced() []monitor.Source {
 	if heard := s.heard.Load(); heard != nil {
 		return (*heard)()
 	}

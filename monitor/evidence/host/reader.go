@@ -21,23 +21,13 @@ import (
 // and beyond that nobody's hosts file goes.
 const maxFile = 32 << 20
 
-// Announced is a nameserver that was announced to this host on the network it is
-// in, by DHCP (RFC 2132 §3.8, RFC 3646) or by a router (RFC 8106).
-type Announced struct {
-	Server netip.Addr // that is announced
-	By     string     // "dhcp", "dhcpv6", "ra"
-	From   netip.Addr // who announces it
-	MAC    string     // of the frame that said so
-	At     time.Time
-}
-
 // Config says where to read. The zero value reads this host.
 type Config struct {
 	// Nameservers reads a file as the C library reads resolv.conf. It must be there.
 	Nameservers func(io.Reader) ([]netip.Addr, error)
 
-	Root      string             // of the file system; "/" where it is empty
-	Announced func() []Announced // what was heard of late; nil for nobody who listens
+	Root      string                  // of the file system; "/" where it is empty
+	Announced func() []monitor.Source // what was heard on the network of late; nil for nobody who listens
 	Now       func() time.Time
 }
 
@@ -138,7 +128,7 @@ func (r *Reader) announced(e *monitor.Evidence) {
 		return
 	}
 	for _, n := range r.cfg.Announced() {
-		used := slices.ContainsFunc(e.Sources, func(s monitor.Source) bool { return s.Server == n.Server })
-		e.Sources = append(e.Sources, monitor.Source{Server: n.Server, By: n.By, From: n.From, MAC: n.MAC, Unused: !used})
+		n.Unused = !slices.ContainsFunc(e.Sources, func(s monitor.Source) bool { return s.Server == n.Server })
+		e.Sources = append(e.Sources, n)
 	}
 }

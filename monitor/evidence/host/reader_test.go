@@ -92,7 +92,7 @@ func TestReader(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
-		heard []Announced
+		heard []monitor.Source
 		want  monitor.Evidence
 	}{
 		{"nothing is there", nil, nil, monitor.Evidence{Names: []string{"files", "dns"}}},
@@ -113,7 +113,7 @@ func TestReader(t *testing.T) {
 		}}},
 		{"no cache, and what one left behind", map[string]string{"etc/resolv.conf": "nameserver 10.0.0.1\n", "run/systemd/resolve/resolv.conf": "nameserver 10.9.9.9\n"}, nil,
 			monitor.Evidence{Names: []string{"files", "dns"}, Sources: []monitor.Source{{Server: netip.MustParseAddr("10.0.0.1"), By: monitor.ByFile}}}},
-		{"announced", map[string]string{"etc/resolv.conf": "nameserver 10.0.0.1\n"}, []Announced{
+		{"announced", map[string]string{"etc/resolv.conf": "nameserver 10.0.0.1\n"}, []monitor.Source{
 			{Server: netip.MustParseAddr("10.0.0.1"), By: monitor.ByDHCP, From: netip.MustParseAddr("10.0.0.2"), MAC: "02:00:00:00:00:02"},
 			{Server: netip.MustParseAddr("10.0.0.9"), By: monitor.ByRA, From: netip.MustParseAddr("fe80::9")},
 		}, monitor.Evidence{Names: []string{"files", "dns"}, Sources: []monitor.Source{
@@ -133,7 +133,7 @@ func TestReader(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			r := New(Config{Root: root, Nameservers: nameservers, Announced: func() []Announced { return tt.heard }, Now: func() time.Time { return now }})
+			r := New(Config{Root: root, Nameservers: nameservers, Announced: func() []monitor.Source { return tt.heard }, Now: func() time.Time { return now }})
 			tt.want.Kind, tt.want.At = monitor.EvidenceHost, now
 			if diff := cmp.Diff(tt.want, r.Prove(t.Context(), monitor.Proof{Kind: monitor.EvidenceHost, Name: "api.example.com."}), byValue, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 				t.Errorf("evidence (-want +got):\n%s", diff)
