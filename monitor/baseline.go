@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -148,4 +149,125 @@ func (t Tally) always() bool { return t.Yes+t.No >= 50 && int(t.Yes)*100 >= int(
 // signed reports whether the zone was signed when it was last looked at.
 func (b *Baseline) signed() bool {
 	return b != nil && len(b.Zones) > 0 && len(slices.MaxFunc(b.Zones, func(x, y Delegation) int { return x.Last.Compare(y.Last) }).DS) > 0
+}
+
+// Bounds of what is kept of one name, against zones that answer with something
+// new each time.
+const (
+	maxAddresses = 512
+	maxKeys      = 32
+	maxEnvelopes = 8
+	maxCanons    = 64
+	maxTails     = 16
+	maxGroups    = 16
+	maxSigning   = 64
+	maxZones     = 4
+	maxSettings  = 32
+)
+
+// NewBaseline starts the history of a name.
+func NewBaseline(name string, since time.Time) *Baseline {
+	return &Baseline{Name: name, Since: since, Keys: map[string]*KeySpan{}, Types: map[Type]*Answered{}}
+}
+
+// normalize makes a baseline that came from a file usable.
+func (b *Baseline) normalize() {
+	if b.Keys == nil {
+		b.Keys = map[string]*KeySpan{}
+	}
+	if b.Types == nil {
+		b.Types = map[Type]*Answered{}
+	}
+	maps.DeleteFunc(b.Keys, func(_ string, k *KeySpan) bool { return k == nil })
+	maps.DeleteFunc(b.Types, func(_ Type, a *Answered) bool { return a == nil })
+	for _, a := range b.Types {
+		a.normalize()
+	}
+}
+
+func (a *Answered) normalize() {
+	if a.Addresses == nil {
+		a.Addresses = map[netip.Addr]*Identity{}
+	}
+	if a.Canon == nil {
+		a.Canon = map[string]*Span{}
+	}
+	maps.DeleteFunc(a.Addresses, func(_ netip.Addr, i *Identity) bool { return i == nil })
+	maps.DeleteFunc(a.Canon, func(_ string, s *Span) bool { return s == nil })
+}
+
+func (a *Answered) identity(addr netip.Addr) (id *Identity, fresh bool) {
+	if id = a.Addresses[addr]; id == nil {
+		id = &Identity{}
+		a.Addresses[addr] = id
+		return id, true
+	}
+	return id, false
+}
+
+// trim forgets the addresses and answers that were not seen for longest.
+func (a *Answered) trim() {
+	for len(a.Addresses) > maxAddresses {
+		var oldest netip.Addr
+		for addr, id := range a.Addresses {
+			if !oldest.IsValid() || id.Seen.Last.Before(a.Addresses[oldest].Seen.Last) {
+				oldest = addr
+			}
+		}
+		delete(a.Addresses, oldest)
+	}
+	for len(a.Canon) > maxCanons {
+		oldest := ""
+		for key, s := range a.Canon {
+			if oldest == "" || s.Last.Before(a.Canon[oldest].Last) {
+				oldest = key
+			}
+		}
+		delete(a.Canon, oldest)
+	}
+}
+
+func trimKeys(b *Baseline) {
+	for len(b.Keys) > maxKeys {
+		oldest := ""
+		for key, k := range b.Keys {
+			if oldest == "" || k.Last.Before(b.Keys[oldest].Last) {
+				oldest = key
+			}
+		}
+		delete(b.Keys, oldest)
+	}
+}
+
+// copy gives a baseline that shares nothing with b.
+func (b *Baseline) copy() Baseline {
+	c := *b
+	c.Keys = make(map[string]*KeySpan, len(b.Keys))
+	for k, s := range b.Keys {
+		s := *s
+		c.Keys[k] = &s
+	}
+	c.Signing = maps.Clone(b.Signing)
+	c.AD = maps.Clone(b.AD)
+	c.Zones = slices.Clone(b.Zones)
+	c.Hosts = slices.Clone(b.Hosts)
+	c.NAT64 = slices.Clone(b.NAT64)
+	c.Types = make(map[Type]*Answered, len(b.Types))
+	for t, a := range b.Types {
+		d := *a
+		d.TTLs = slices.Clone(a.TTLs)
+		d.Addresses = make(map[netip.Addr]*Identity, len(a.Addresses))
+		for addr, id := range a.Addresses {
+			i := *id
+			i.Groups = slices.Clone(id.Groups)
+			d.Addresses[addr] = &i
+		}
+		d.Canon = make(map[string]*Span, len(a.Canon))
+		for k, s := range a.Canon {
+			s := *s
+			d.Canon[k] = &s
+		}
+		c.Types[t] = &d
+	}
+	return c
 }

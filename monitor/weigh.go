@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 )
 
@@ -104,109 +103,15 @@ const (
 	probableAt = 60
 )
 
-// weigh decides kind, place and confidence of an accusation. Confidence is
-// confirmed only by a sufficient set: proof of content together with proof of
-// place, or a broken pin together with either. No sum of hints confirms.
+// weigh decides kind, place and confidence of an accusation.
 func (v *view) weigh(a *Accusation) {
 	a.Score = score(a.Findings)
-	has := func(rule string, weight int) bool {
-		return slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == rule && f.Weight >= weight })
-	}
-	mismatch, pin := has("id.tls_mismatch", proof), has("pin.violation", proof)
-	declared := slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == "pin.violation" && f.Weight >= proof && !f.Lock })
-	split, uniform := has("div.transport_split", strong), has("div.plain_path_uniform", proof)
-	bogus, redirected := has("dnssec.bogus_here", proof), has("path.dead_resolver_answers", proof)
-	unknown, nsSplit, long := has("walk.contradiction", strong), has("auth.ns_split", strong), has("ttl.over_envelope", strong)
-	inFile, announced := has("host.hosts_file", strong), has("lan.control", medium)
-	minority, replaced := has("div.minority_group", medium), has("path.identity", strong) || has("path.ttl_limited", strong)
-	a.Pinned = declared // a lock was learnt: that everybody breaks it may be a change
-	a.Content = has("id.tls_mismatch", medium) || has("pin.violation", pending) || split || uniform || has("dnssec.bogus_here", pending) ||
-		has("dnssec.stripped", strong) || minority && unknown
-	lying := len(v.liars()) >= uniformGroups || split || redirected && a.Content
-	diverted := a.Local && len(v.away) > 0 && (a.Content || lying)
-	if diverted {
-		a.Findings = append(a.Findings, v.away...)
-		a.Score = score(a.Findings)
-	}
-	witnesses := len(v.goodGroups(a.Group))
-
-	switch {
-	case bogus: // S1
-		a.Confidence = Confirmed
-	case pin && (mismatch || uniform || split || long || v.pinBreakers() >= 2): // S2
-		a.Confidence = Confirmed
-	case mismatch && redirected, mismatch && (split || uniform || nsSplit) && witnesses >= 2: // S3
-		a.Confidence = Confirmed
-	case mismatch && unknown && witnesses >= 2: // S4
-		a.Confidence = Confirmed
-	case mismatch && (inFile || announced) && witnesses >= 2: // S10
-		a.Confidence = Confirmed
-	case diverted && (mismatch || uniform): // S6
-		a.Confidence = Confirmed
-	case redirected && uniform: // S7
-		a.Confidence = Confirmed
-	case v.unprovable() && minority && unknown && long: // S8
-		a.Confidence, a.Unchecked = Confirmed, true
-	case v.unprovable() && minority && unknown && !uniform:
-		a.Confidence = Probable // nothing tells it from an answer for this network alone
-	case a.Score >= probableAt:
-		a.Confidence = Probable
-	case a.Score >= suspectAt:
-		a.Confidence = Suspected
-	}
-
+	w := v.scales(a)
+	w.prove()
 	if v.injected(a) || v.assailed(a) {
 		return
 	}
-	special := has("div.special_purpose", medium)
-	withheld, byPolicy := v.withheld(a)
-	switch {
-	case v.movedOnly(a):
-		v.weighMove(a)
-	case a.Local && a.Score == 0 && has("dnssec.zone_bogus", 0):
-		a.Kind, a.Attribution, a.Confidence, a.Harmless = ZoneBogus, AtAuthority, Unsuspected, true
-	case special && v.everybody(a) && !slices.ContainsFunc(a.Observed, func(addr netip.Addr) bool {
-		_, is := SpecialPurpose(addr, v.Policy.Exempt)
-		return !is
-	}):
-		a.Kind, a.Attribution = Rebinding, AtAuthority // the zone itself leads inside
-	case nsSplit, v.everybody(a):
-		a.Kind, a.Attribution = AuthorityHijack, AtAuthority
-	case has("div.sni_relay", strong) && !mismatch && !bogus:
-		a.Kind, a.Attribution, a.Harmless, a.Content = PathRelayed, AtPath, true, false
-	case diverted:
-		a.Kind, a.Attribution = LocalHost, AtHost
-	case a.Local && a.Content && has("l2.source_changed", medium):
-		a.Kind, a.Attribution = LocalNet, AtLAN
-	case a.Local && lying:
-		a.Kind, a.Attribution = PathRewritten, AtPath
-	case has("path.encrypted_mitm", weak):
-		a.Kind, a.Attribution = TLSIntercepted, AtPath
-	case withheld:
-		a.Kind, a.Attribution, a.Harmless = Denial, AtResolver, true
-		if byPolicy {
-			a.Kind = PolicyBlock
-		}
-	case has("nx.rewrite", weak) && !slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Weight > 0 && f.Rule != "nx.rewrite" }):
-		a.Kind, a.Attribution, a.Harmless = NXRewritten, AtResolver, true
-	case redirected, replaced && !slices.ContainsFunc(a.Findings, func(f Finding) bool {
-		return f.Weight > weak && f.Rule != "path.identity" && f.Rule != "path.ttl_limited"
-	}):
-		a.Kind, a.Attribution, a.Harmless = PathRedirected, AtPath, true
-	case special && !a.Content:
-		a.Kind, a.Attribution = Rebinding, AtResolver
-	case a.Local && (inFile || has("host.getaddrinfo", strong)):
-		a.Kind, a.Attribution = LocalHost, AtHost
-	case a.Local && has("host.dhcp_dns", medium):
-		a.Kind, a.Attribution = LocalNet, AtLAN
-	case a.Local && has("host.resolv_conf", medium):
-		a.Kind, a.Attribution = LocalHost, AtHost
-	default:
-		a.Kind, a.Attribution = ResolverCache, AtResolver
-		if a.Local && len(v.groups) == 0 {
-			a.Attribution = "" // nobody to compare with: resolver and path cannot be told apart
-		}
-	}
+	w.place()
 	if a.Kind == PathRewritten && a.Resolver == "" || a.Local {
 		for _, o := range v.subjects() {
 			if o.Role == Local && v.stands(o) == suspicious {
@@ -217,35 +122,73 @@ func (v *view) weigh(a *Accusation) {
 	}
 }
 
-// onlyHere reports whether the false answer is what the C library makes of the
-// name, and no nameserver of this host gives it: the lie is in /etc/hosts, in a
-// cache or in a module on the way between.
-//
-// One cache of a pool that lies now and then looks alike for a moment: so the C
-// library must say it each time, and no nameserver ever.
-func (v *view) onlyHere() bool {
-	here, nameserver := false, false
-	for _, o := range v.subjects() {
-		if o.Role != Local {
-			continue
-		}
-		as := v.answersOf(o.Endpoint(), poolAnswers)
-		bad := slices.DeleteFunc(slices.Clone(as), func(o *answer) bool { return v.stands(o) != suspicious })
-		switch {
-		case o.Transport == System && len(bad) > 0:
-			from := slices.Index(as, bad[0])
-			if len(bad) < len(as)-from {
-				return false // it wavers
-			}
-			here = true
-		case o.Transport == System:
-		case len(bad) > 0:
-			return false
-		default:
-			nameserver = nameserver || v.stands(o) == good
-		}
+// has reports whether a finding of the rule weighs that much at least.
+func (a *Accusation) has(rule string, weight int) bool {
+	return slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == rule && f.Weight >= weight })
+}
+
+// scales are an accusation with what its findings come to together.
+type scales struct {
+	*view
+	a *Accusation
+
+	mismatch, pin, split, uniform, bogus, unknown, nsSplit, long, minority bool
+
+	redirected bool // somebody answers for addresses at which no resolver is
+	lying      bool // and the plain path as a whole lies
+	diverted   bool // questions do not leave this host, or not for whom they are for
+	inFile     bool // the hosts file of this host has the lie
+}
+
+func (v *view) scales(a *Accusation) *scales {
+	w := &scales{
+		view: v, a: a,
+		mismatch: a.has("id.tls_mismatch", proof), pin: a.has("pin.violation", proof), bogus: a.has("dnssec.bogus_here", proof),
+		split: a.has("div.transport_split", strong), uniform: a.has("div.plain_path_uniform", proof),
+		unknown: a.has("walk.contradiction", strong), nsSplit: a.has("auth.ns_split", strong), long: a.has("ttl.over_envelope", strong),
+		minority: a.has("div.minority_group", medium), redirected: a.has("path.dead_resolver_answers", proof), inFile: a.has("host.hosts_file", strong),
 	}
-	return here && nameserver
+	// A lock was learnt: that everybody breaks it may be a change.
+	a.Pinned = slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Rule == "pin.violation" && f.Weight >= proof && !f.Lock })
+	a.Content = a.has("id.tls_mismatch", medium) || a.has("pin.violation", pending) || w.split || w.uniform || a.has("dnssec.bogus_here", pending) ||
+		a.has("dnssec.stripped", strong) || w.minority && w.unknown
+	w.lying = len(v.liars()) >= uniformGroups || w.split || w.redirected && a.Content
+	if w.diverted = a.Local && len(v.away) > 0 && (a.Content || w.lying); w.diverted {
+		a.Findings = append(a.Findings, v.away...)
+		a.Score = score(a.Findings)
+	}
+	return w
+}
+
+// prove decides the confidence. It is confirmed only by a sufficient set: proof of
+// content together with proof of place, or a broken pin together with either. No sum
+// of hints confirms.
+func (w *scales) prove() {
+	a, witnesses := w.a, len(w.goodGroups(w.a.Group))
+	switch {
+	case w.bogus: // S1
+		a.Confidence = Confirmed
+	case w.pin && (w.mismatch || w.uniform || w.split || w.long || w.pinBreakers() >= 2): // S2
+		a.Confidence = Confirmed
+	case w.mismatch && w.redirected, w.mismatch && (w.split || w.uniform || w.nsSplit) && witnesses >= 2: // S3
+		a.Confidence = Confirmed
+	case w.mismatch && w.unknown && witnesses >= 2: // S4
+		a.Confidence = Confirmed
+	case w.mismatch && (w.inFile || a.has("lan.control", medium)) && witnesses >= 2: // S10
+		a.Confidence = Confirmed
+	case w.diverted && (w.mismatch || w.uniform): // S6
+		a.Confidence = Confirmed
+	case w.redirected && w.uniform: // S7
+		a.Confidence = Confirmed
+	case w.unprovable() && w.minority && w.unknown && w.long: // S8
+		a.Confidence, a.Unchecked = Confirmed, true
+	case w.unprovable() && w.minority && w.unknown && !w.uniform:
+		a.Confidence = Probable // nothing tells it from an answer for this network alone
+	case a.Score >= probableAt:
+		a.Confidence = Probable
+	case a.Score >= suspectAt:
+		a.Confidence = Suspected
+	}
 }
 
 // measure says since when, how often, and with what leak a lie was told.
@@ -310,50 +253,8 @@ func (v *view) pinBreakers() int {
 	return len(groups)
 }
 
-// everybody reports whether what a is accused of saying is said by a quorum of
-// witnesses too: then it is the zone that says it.
-func (v *view) everybody(a *Accusation) bool {
-	for _, addr := range a.Observed {
-		if len(v.given[addr]) >= v.quorum() {
-			return true
-		}
-	}
-	return false
-}
-
 // unprovable reports whether nothing about the name can prove itself: it has no
 // TLS, and its zone no signature that we know of.
 func (v *view) unprovable() bool {
 	return v.Watch.TLS.Off && v.facts.secure() == nil && !v.Watch.Pinned()
-}
-
-// moveSigns are the rules that see a name move, with those of its witnesses.
-var moveSigns = []string{"name.moved", "deleg.ns_changed", "deleg.glue", "deleg.ds", "deleg.parent_child", "cert.fresh_unexpected"}
-
-// movedOnly reports whether all that is held against this host's path is that the
-// name moved, and that everybody says so.
-func (v *view) movedOnly(a *Accusation) bool {
-	return a.Local && len(a.Findings) > 0 && !slices.ContainsFunc(a.Findings, func(f Finding) bool { return f.Weight > 0 && !slices.Contains(moveSigns, f.Rule) }) &&
-		slices.ContainsFunc(a.Findings, func(f Finding) bool { return slices.Contains(moveSigns, f.Rule) })
-}
-
-// hijackSigns is how many signs of a move, all at once, are a theft until
-// somebody says otherwise.
-const hijackSigns = 3
-
-// weighMove decides between a move and a theft. Migrations look alike; what they
-// seldom do is replace servers, keys of the zone and certificate in one moment.
-func (v *view) weighMove(a *Accusation) {
-	n := 0
-	for _, f := range a.Findings {
-		if f.Weight == 0 || f.Rule == "deleg.ns_changed" && f.Weight < strong || f.Rule == "deleg.parent_child" {
-			continue // in part, or for years
-		}
-		n++
-	}
-	if n >= hijackSigns {
-		a.Kind, a.Attribution, a.Confidence = AuthorityHijack, AtAuthority, Suspected
-		return
-	}
-	a.Kind, a.Attribution, a.Confidence, a.Harmless = ChangeNotice, AtAuthority, Unsuspected, true
 }
