@@ -164,6 +164,10 @@ var judgeTests = []struct {
 		m.sys("10.1.2.3").shows("10.1.2.3", monitor.OutcomeSelfSigned, evilKey).control(goodAddr, monitor.OutcomeOK)
 	}), "suspect ; resolver_cache probable  70"},
 	{"private, and everybody says so", learntMatter().sys("10.1.2.3").dot("10.1.2.3", four...), "unknown no_proof; rebinding suspected authority 30"},
+	// What only says where, and is no sign by itself that anything is false.
+	{"a nameserver that is new, and an address that is, no TLS", learntMatter().watched(noTLS).settled(leased).sys(fresh).host(monitor.Evidence{Sources: both}), "unknown no_witness; "},
+	{"and a wrong certificate, twice", learntMatter().settled(leased).wrong(witnesses(four...)).host(monitor.Evidence{Sources: both}), "poisoned ; local_net confirmed lan 100"},
+	{"a resolver no longer says that it validates, and an address is new", learntMatter().vouched("system", monitor.UDP, 50, 0).thrice(reply{addrs: []string{fresh}}), "unknown no_proof; "},
 	{"blocked by policy", learntMatter().sys("0.0.0.0"), "unknown withheld; policy_block suspected resolver 20"},
 
 	// What clears (CE-1, CE-4), and what does not.

@@ -52,12 +52,14 @@ func (v *view) accuse(fs []Finding) []Accusation {
 
 // corroborating are rules that lend weight to an accusation and never make one:
 // caches differ too much in what they do with TTLs, owners in what they publish, and
-// the ways to a server in what they do to a packet.
+// the ways to a server in what they do to a packet; nameservers are changed, and
+// validators told to let pass, by those who may.
 var corroborating = []string{
 	"ttl.over_cap", "ttl.mixed_in_rrset", "ttl.no_countdown", "ttl.early_replace", "ttl.backdated", "ttl.ghost",
 	"div.cname_foreign", "div.rrtype_incoherent", "ttl.tool_constant",
 	"resp.unsolicited", "resp.question_mismatch", "resp.extraneous", "resp.ip_ttl", "resp.too_fast", "resp.header_profile", "l2.source_changed",
 	"resp.malformed", "tcp.without_tc", "kaminsky.burst",
+	"dnssec.ad_lost", "host.nss", "host.resolv_conf", "host.dhcp_dns", "lan.control",
 }
 
 // corroborates reports whether a finding only lends weight to others.

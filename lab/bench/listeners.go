@@ -16,15 +16,14 @@ import (
 	"time"
 )
 
-// ring is the bare ring.
-type ring struct {
+// child is a program of ours that is told when by what is written to it.
+type child struct {
 	cmd *exec.Cmd
-	in  io.Closer
+	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-func (t tools) startRing(_ context.Context, device string) (hearing, error) {
-	cmd := pinned(false, t.ring, device, strconv.Itoa(ringOctets))
+func start(cmd *exec.Cmd) (*child, error) {
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -37,27 +36,44 @@ func (t tools) startRing(_ context.Context, device string) (hearing, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	r := &ring{cmd, in, bufio.NewReader(out)}
-	if _, err := r.out.ReadString('\n'); err != nil {
-		return nil, errors.Join(err, r.stop())
-	}
-	return r, nil
+	return &child{cmd, in, bufio.NewReader(out)}, nil
 }
 
-func (r *ring) pid() int { return r.cmd.Process.Pid }
+// ready waits for it to say that it is.
+func (c *child) ready() error {
+	_, err := c.out.ReadString('\n')
+	return err
+}
 
-func (r *ring) heard(context.Context) (delivered, dropped int, err error) {
+// stop ends it.
+func (c *child) stop() error {
+	_ = c.in.Close() // it may be closed
+	return c.cmd.Wait()
+}
+
+// ring is the bare ring.
+type ring struct{ *child }
+
+func (t tools) startRing(_ context.Context, device string) (hearing, error) {
+	c, err := start(pinned(false, t.ring, device, strconv.Itoa(ringOctets)))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ready(); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
+	return ring{c}, nil
+}
+
+func (r ring) pid() int { return r.cmd.Process.Pid }
+
+func (r ring) heard(context.Context) (delivered, dropped int, err error) {
 	if err := r.in.Close(); err != nil {
 		return 0, 0, err
 	}
 	var s struct{ Packets, Lost int }
 	err = json.NewDecoder(r.out).Decode(&s)
 	return s.Packets, s.Lost, err
-}
-
-func (r *ring) stop() error {
-	_ = r.in.Close() // it may be closed
-	return r.cmd.Wait()
 }
 
 // dump is tcpdump.

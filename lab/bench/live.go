@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,7 +150,7 @@ const (
 // its own.
 func (l listener) run(ctx context.Context, t tools, file string, rate int) (taken, error) {
 	x := taken{listener: l.name, rate: rate}
-	s, err := t.startSender(ctx, file, rate)
+	s, err := t.startSender(file, rate)
 	if err != nil {
 		return x, err
 	}
@@ -235,43 +234,31 @@ func processCPU(pid int) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// sending is a sender in a namespace of its own.
-type sending struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-}
+// sending is a sender in a namespace of its own, which ends with it, and with that
+// the cable to it.
+type sending struct{ *child }
 
 // startSender starts a sender, and lays a cable to it.
-func (t tools) startSender(ctx context.Context, file string, rate int) (*sending, error) {
+func (t tools) startSender(file string, rate int) (sending, error) {
 	cmd := pinned(true, t.sender, "-interface", farEnd, "-rate", strconv.Itoa(rate), file)
 	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNET
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+	c, err := start(cmd)
 	if err != nil {
-		return nil, err
+		return sending{}, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	s := &sending{cmd, in, bufio.NewReader(out)}
-	if _, err = s.out.ReadString('\n'); err == nil {
+	if err = c.ready(); err == nil {
 		err = errors.Join(
 			ip("link", "add", nearEnd, "type", "veth", "peer", "name", farEnd, "netns", strconv.Itoa(cmd.Process.Pid)),
 			ip("link", "set", nearEnd, "up"),
 		)
 	}
 	if err == nil {
-		_, err = s.out.ReadString('\n')
+		err = c.ready()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sender: %w", errors.Join(err, s.stop()))
+		return sending{}, fmt.Errorf("sender: %w", errors.Join(err, c.stop()))
 	}
-	return s, nil
+	return sending{c}, nil
 }
 
 // sent is what a sender says at its end.
@@ -280,13 +267,10 @@ type sent struct {
 	Seconds, CPU float64
 }
 
-func (s *sending) send() (sent, error) {
+func (s sending) send() (sent, error) {
 	var r sent
 	if _, err := io.WriteString(s.in, "\n"); err != nil {
 		return r, err
 	}
 	return r, json.NewDecoder(s.out).Decode(&r)
 }
-
-// stop ends the sender, and with it its namespace and the cable.
-func (s *sending) stop() error { return errors.Join(s.in.Close(), s.cmd.Wait()) }
